@@ -1,0 +1,3 @@
+"""Fazt: a personal cloud in one file."""
+
+__version__ = "0.1.0"

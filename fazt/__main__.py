@@ -1,0 +1,5 @@
+import sys
+
+from fazt.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,171 @@
+"""Builds a Node: the only file that knows both the kernel and the services.
+
+A part of the node is a module in PARTS. What it declares is found by kind: syscalls, `Table`s, `Setting`s and
+its `MIGRATIONS`. A part added tomorrow is one line here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fazt import __version__
+from fazt.cli import gateway
+from kernel.apps import apps
+from kernel.apps.caller import Caller
+from kernel.base.clock import Clock
+from kernel.base.ids import new_id
+from kernel.base.settings import Setting, Settings
+from kernel.base.site import Site
+from kernel.base.tables import Migration, Table
+from kernel.data import kv
+from kernel.net import openapi, redirects
+from kernel.net import settings as net_settings
+from kernel.net.openapi import Published
+from kernel.net.redirects import Clicks
+from kernel.observe import activity
+from kernel.observe.activity import ActivityJournal
+from kernel.proc import status
+from kernel.proc.status import Running
+from kernel.proc.supervise import Supervisor, Task
+from kernel.security import credentials, keys, links, sessions, users
+from kernel.security.keys import KeyUses
+from kernel.security.passwords import Passwords
+from kernel.security.seal import open_seal
+from kernel.storage import config, facts
+from kernel.storage.store import open_store
+from kernel.syscall import Registry
+from kernel.syscall.call import Ports
+from kernel.syscall.driver import Driver
+from kernel.syscall.plan import Step
+
+PARTS: tuple[ModuleType, ...] = (
+    facts,
+    config,
+    users,
+    sessions,
+    credentials,
+    links,
+    keys,
+    activity,
+    apps,
+    kv,
+    redirects,
+    net_settings,
+    status,
+    openapi,
+    gateway,
+)
+
+
+def declared(kind: type, parts: tuple[ModuleType, ...] = PARTS) -> Iterator[Any]:
+    """What the parts declare of one kind, each by the part it was declared in."""
+    for part in parts:
+        for value in vars(part).values():
+            if isinstance(value, kind) and getattr(value, "module", part.__name__) == part.__name__:
+                yield value
+
+
+def registry(parts: tuple[ModuleType, ...] = PARTS) -> Registry:
+    made = Registry()
+    for part in parts:
+        made.add_module(part)
+    return made
+
+
+def migrations(parts: tuple[ModuleType, ...] = PARTS) -> list[Migration]:
+    return [migration for part in parts for migration in getattr(part, "MIGRATIONS", ())]
+
+
+class Node:
+    """A data file with everything that works on it. It has no sockets: `fazt/serve.py` gives it some."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        overrides: dict[str, Any] | None = None,
+        parts: tuple[ModuleType, ...] = PARTS,
+    ) -> None:
+        self.path, self.clock = path, clock or Clock()
+        self.settings = Settings(declared(Setting, parts))
+        self.registry = registry(parts)
+        self.journal = ActivityJournal(self.clock)
+        self.store = open_store(
+            path,
+            tables=list(declared(Table, parts)),
+            migrations=migrations(parts),
+            clock=self.clock,
+            version=__version__,
+            limit_of=self.settings.__getitem__,
+            functions={"audit_hash": activity.audit_hash},
+        )
+        config.load(self.store, self.settings)
+        for name, value in (overrides or {}).items():
+            self.settings.override(name, value)
+        users.ensure_owner(self.store)
+        self.seal = open_seal(path, facts.fact(self.store, "seal.key_id"), os.environ)
+        self._introduce()
+        self.passwords, self.key_uses, self.clicks = Passwords(), KeyUses(), Clicks()
+        self.supervisor = Supervisor(self.clock)
+        self._chores()
+        self.running = Running(
+            __version__,
+            facts.fact(self.store, "node.id") or "",
+            self.clock.now(),
+            self.clock,
+            self.store,
+            self.supervisor,
+            self.seal,
+        )
+        self.ports = Ports()
+        for port in (self.settings, self.store, self.passwords, self.clicks, self.running, self.seal, self.registry):
+            self.ports.fill(port)
+        self.ports.fill(Published(__version__))
+        self.ports.fill(Site(self.settings["net.domain"], self.settings["net.port"]))
+        self.driver = Driver(self.registry, self.store, self.ports, self.clock, self.journal)
+        self.caller = Caller(self.driver, self.store)
+        self.ports.fill(self.caller)
+
+    def _introduce(self) -> None:
+        """A new file learns which node it is and which key its secrets are sealed with."""
+        known = {"node.id": new_id("node")} | ({} if self.seal.locked else {"seal.key_id": self.seal.key_id})
+        for name, value in known.items():
+            if facts.fact(self.store, name) is None:
+                self.store.write_blocking(facts.remember(self.store, name, value).steps)
+
+    def _chores(self) -> None:
+        async def expired() -> None:
+            now = {"now": self.clock.now()}
+            await kv.sweep(self.store)
+            await self.store.write([Step(sessions.SWEEP.sql, now), Step(links.SWEEP.sql, now)])
+
+        async def key_uses() -> None:
+            steps = self.key_uses.steps(self.store.scoped(""))
+            if steps:
+                await self.store.write(steps)
+
+        self.supervisor.add(Task("expired rows", 300, expired))
+        self.supervisor.add(Task("activity", 10, lambda: self._flush(self.journal), last=True))
+        self.supervisor.add(Task("clicks", 10, lambda: self._flush(self.clicks), last=True))
+        self.supervisor.add(Task("key uses", 60, key_uses, last=True))
+
+    async def _flush(self, buffer: ActivityJournal | Clicks) -> None:
+        steps = buffer.flush(self.store.scoped(""))
+        if steps:
+            try:
+                await self.store.write(steps)
+            except BaseException:
+                buffer.take_back(steps)
+                raise
+
+    async def stop(self) -> None:
+        await self.supervisor.stop()
+
+    def close(self) -> None:
+        self.passwords.close()
+        self.store.close()

@@ -1,0 +1,100 @@
+"""What a command prints: data to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kernel.base.clock import iso
+from kernel.base.errors import FaztError
+from kernel.base.units import format_size
+from kernel.net import formats
+
+
+def _value(data: Any) -> str:
+    return data if isinstance(data, str) else msgspec.json.encode(data).decode()
+
+
+def _times(data: Any) -> Any:
+    """Moments and sizes as a person reads them."""
+    if isinstance(data, dict):
+        return {name: _time(name, value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_times(item) for item in data]
+    return data
+
+
+def _time(name: str, value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if name.endswith("_at") or name in ("at", "expiresAt", "last_seen"):
+            return iso(value)[:19].replace("T", " ")
+        if name.endswith("_bytes"):
+            return format_size(value)
+    return _times(value)
+
+
+# layouts that differ from a plain table, by capability
+LAYOUTS: dict[str, Callable[[Any], str]] = {
+    "storage.kv.entry": lambda data: _value(data["value"]) + "\n",
+    "storage.kv.set": lambda data: f"Saved {data['key']}.\n",
+    "signin.link": lambda data: data["url"] + "\n",
+    "keys.create": lambda data: f"{data['key']}\n",
+    "apps.create": lambda data: f"Made {data['slug'] or data['id']}: {data['url']}\n",
+    "apps.delete": lambda data: "Gone for ever.\n" if data["purged"] else f"Deleted. To undo, run: {data['undo']}\n",
+}
+ASIDE = {"keys.create": "Keep this key: it is not shown again."}
+
+
+def render(name: str, data: Any) -> str:
+    """An answer as text for a person."""
+    plain = msgspec.to_builtins(data, enc_hook=str)
+    if name in LAYOUTS:
+        return LAYOUTS[name](plain)
+    if plain is None:
+        return "Done.\n"
+    if plain == []:
+        return "Nothing here yet.\n"
+    if isinstance(plain, str | int | float | bool):
+        return _value(plain) + "\n"
+    return formats.text(_times(plain))
+
+
+def show(name: str, data: Any, meta: Any, style: str) -> None:
+    if style == "json":
+        document = {"data": data, **({"meta": meta} if meta else {})}
+        write(msgspec.json.encode(document, enc_hook=str).decode() + "\n")
+    elif style == "markdown":
+        write(formats.markdown(msgspec.to_builtins(data, enc_hook=str)))
+    else:
+        write(_safe(render(name, data)))
+        if meta and (meta.get("has_more") or meta.get("next")):
+            say("There are more; see --limit, --offset and --after.")
+    if name in ASIDE and style != "json":
+        say(ASIDE[name])
+
+
+def show_error(error: FaztError, style: str) -> None:
+    if style == "json":
+        write(msgspec.json.encode({"error": error.public()}).decode() + "\n")
+    say(f"fazt: {error.message}")
+    if error.hint:
+        say(f"  {error.hint}")
+
+
+def _safe(text: str) -> str:
+    """Stored values come from anywhere; a terminal must not obey them."""
+    if not sys.stdout.isatty():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)

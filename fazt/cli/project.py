@@ -1,0 +1,191 @@
+"""The command-line projection of the registry: words become an Invocation, which somebody else carries out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from kernel.base.errors import FaztError
+from kernel.base.text import nearest
+from kernel.syscall.declare import Declaration, Parameter, is_struct, plain
+from kernel.syscall.registry import Entry, Registry
+
+
+@dataclass
+class Invocation:
+    """A command that was understood: which capability, for which app, with what."""
+
+    entry: Entry
+    app: str | None
+    values: dict[str, Any]
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        return " ".join(self.entry.declared.cli_words)
+
+    def words(self) -> list[str]:
+        """The command as words again, for another node to understand."""
+        declared = self.entry.declared
+        arguments = [name for name, _ in declared.cli_arguments]
+        given = {**({"app": self.app} if self.app is not None else {}), **self.values}
+        options, positional = [], []
+        for name, value in given.items():
+            if name not in arguments:
+                options += _as_option(name, value)
+        for name in arguments:
+            value = given.get(name)
+            if value is not None:
+                positional += [_as_word(item) for item in value] if isinstance(value, list) else [_as_word(value)]
+        return [*declared.cli_words, *options, *(["--", *positional] if positional else [])]
+
+
+class Group(click.Group):
+    """A group that knows what somebody probably meant."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            close = nearest(name, self.list_commands(ctx))
+            where = ctx.command_path if ctx.parent else "fazt"
+            hint = f"Did you mean `{where} {close}`?" if close else f"See `{where} --help`."
+            raise FaztError("USAGE", f"{where} has no command {name}.", hint)
+        return super().resolve_command(ctx, args)
+
+
+def build(registry: Registry, shared: list[click.Parameter]) -> Group:
+    """The tree of all declared commands; `shared` options stand on each of them."""
+    root = Group("fazt")
+    for entry in registry:
+        if entry.declared.cli:
+            attach(root, entry.declared.cli_words, command(entry, shared))
+    return root
+
+
+def attach(root: click.Group, words: list[str], made: click.Command) -> None:
+    group = root
+    for word in words[:-1]:
+        found = group.commands.get(word)
+        if not isinstance(found, click.Group):
+            found = Group(word, help=f"Commands about {word}.")
+            group.add_command(found)
+        group = found
+    group.add_command(made, words[-1])
+
+
+def command(entry: Entry, shared: list[click.Parameter]) -> click.Command:
+    declared = entry.declared
+    parameters = {p.public: p for p in declared.parameters}
+    arguments = dict(declared.cli_arguments)
+    made: list[click.Parameter] = []
+    for name, required in declared.cli_arguments:
+        many = name in parameters and parameters[name].many
+        made.append(click.Argument([name], required=required and not many, nargs=-1 if many else 1))
+    made += [_option(p) for name, p in parameters.items() if name not in arguments]
+    if declared.wants_app and "app" not in arguments:
+        made.append(click.Option(["--app"], help="The app, by id or alias (else FAZT_APP, else .fazt/app)."))
+    if declared.confirm:
+        made.append(click.Option(["--confirm"], is_flag=True, help=declared.confirm))
+    own = {name for param in made for name in param.opts}
+    made += [option for option in shared if not own & set(option.opts)]
+
+    def understood(**given: Any) -> Invocation:
+        if declared.confirm and not given.pop("confirm"):
+            raise FaztError("CONFIRMATION_REQUIRED", declared.confirm, "Confirm with --confirm.")
+        app = _which_app(given.pop("app", None)) if declared.wants_app else None
+        files = {name: _file(given.pop(name)) for name, p in parameters.items() if p.is_bytes or p.is_upload}
+        values: dict[str, Any] = {
+            name: _loose(parameters[name], value) for name, value in given.items() if value is not None and value != ()
+        }
+        return Invocation(entry, app, values, files)
+
+    return click.Command(
+        declared.cli_words[-1], params=made, callback=understood, help=_help(declared), short_help=declared.summary
+    )
+
+
+def _help(declared: Declaration) -> str:
+    if not declared.route:
+        return declared.doc
+    return f"{declared.doc}\n\nThe same over HTTP: {declared.route.method} {declared.route.path}"
+
+
+def _option(p: Parameter) -> click.Option:
+    names = [p.name, "--" + p.public.replace("_", "-")]
+    required = p.required
+    if _has(p.type, bool):
+        if p.default is False:
+            return click.Option(names, is_flag=True, default=None, flag_value=True)
+        names[1] += f"/--no-{p.public.replace('_', '-')}"
+        return click.Option(names, default=None, required=required)
+    default = None if p.required or p.default in (None, "", []) else p.default
+    text = f"default {default}" if default is not None else None
+    return click.Option(names, default=None, required=required, multiple=_has(p.type, list), help=text)
+
+
+def _members(kind: Any) -> list[Any]:
+    kind = plain(kind)
+    inner = t.get_args(kind) if t.get_origin(kind) in (t.Union, types.UnionType) else (kind,)
+    return [plain(member) for member in inner]
+
+
+def _has(kind: Any, wanted: type) -> bool:
+    return any(member is wanted or t.get_origin(member) is wanted for member in _members(kind))
+
+
+def _loose(p: Parameter, value: Any) -> Any:
+    """Words become values: JSON where the type is open or structured, lists by repetition or commas."""
+    if _has(p.type, list) and isinstance(value, tuple):
+        return [item.strip() for word in value for item in word.split(",") if item.strip()]
+    if p.many:
+        return list(value)
+    open_ended = p.is_json or _has(p.type, dict) or any(is_struct(member) for member in _members(p.type))
+    if open_ended and isinstance(value, str):
+        try:
+            return msgspec.json.decode(value.encode())
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return value
+    return value
+
+
+def _which_app(said: str | None) -> str:
+    if said:
+        return said
+    if os.environ.get("FAZT_APP"):
+        return os.environ["FAZT_APP"]
+    linked = Path(".fazt/app")
+    if linked.is_file():
+        return linked.read_text().strip()
+    raise FaztError(
+        "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a linked folder.", field="app"
+    )
+
+
+def _file(path: str) -> tuple[str, bytes]:
+    if path == "-":
+        return "-", sys.stdin.buffer.read()
+    try:
+        return Path(path).name, Path(path).read_bytes()
+    except OSError as error:
+        raise FaztError("USAGE", f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _as_option(name: str, value: Any) -> list[str]:
+    flag = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return [flag] if value else [f"--no-{flag[2:]}"]
+    if isinstance(value, list):
+        return [f"{flag}={_as_word(item)}" for item in value]
+    return [f"{flag}={_as_word(value)}"]
+
+
+def _as_word(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

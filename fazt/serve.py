@@ -1,0 +1,156 @@
+"""A node with sockets: what `fazt up` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fazt import __version__
+from fazt.boot import Node
+from kernel.base.errors import FaztError
+from kernel.base.ids import new_id
+from kernel.base.site import Site
+from kernel.identity.signin import SignIn, toucher
+from kernel.net import sockets
+from kernel.net.api import Api
+from kernel.net.authenticate import Authenticator
+from kernel.net.follow import Follow
+from kernel.net.hosts import Hosts
+from kernel.net.openapi import Published
+from kernel.net.pages import Pages
+from kernel.net.server import Server
+from kernel.observe import log
+from kernel.security import links
+from kernel.security.throttle import Throttle
+from kernel.storage.lock import FileLock
+from kernel.syscall.call import LOCAL
+
+DRAIN_SECONDS = 10.0
+LONGEST_SOCKET_PATH = 100
+SYSTEM_APPS = Path(__file__).parent / "apps" / "system"
+logger = log.get("fazt")
+
+
+def socket_path(database: Path) -> Path:
+    """Beside the file; where that name is too long for the system, in a folder of this user's own."""
+    beside = database.with_name(database.name + ".sock")
+    if len(os.fsencode(beside)) <= LONGEST_SOCKET_PATH:
+        return beside
+    folder = Path(tempfile.gettempdir()) / f"fazt-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+        raise FaztError("STORAGE_ERROR", f"{folder} belongs to somebody else.", "Use a shorter path for the data file.")
+    return folder / (hashlib.sha256(os.fsencode(database)).hexdigest()[:24] + ".sock")
+
+
+def serve(path: Path, *, overrides: dict[str, Any], announce: Callable[[dict[str, Any]], None]) -> bool:
+    """Run a node until it is told to stop; True when it shall start again."""
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, mode=0o700)
+    # held until the process ends: the file is never without an owner while anything is written
+    with FileLock(path) as lock:
+        lock.note()
+        node = Node(path, overrides=overrides)
+        try:
+            return _run(_serve(node, lock, announce))
+        finally:
+            node.close()
+
+
+def _run(main: Any) -> bool:
+    sys.setswitchinterval(0.0005)
+    try:
+        import uvloop
+    except ImportError:
+        return bool(asyncio.run(main))
+    return bool(uvloop.run(main))
+
+
+async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]], None]) -> bool:
+    domain, port = node.settings["net.domain"], node.settings["net.port"]
+    opened = sockets.inherited() or sockets.open_ports(sockets.addresses(node.settings["net.listen"], domain), port)
+    site = Site(domain, opened[0].getsockname()[1])
+    server = attach(node, site)
+    own = socket_path(node.path)
+    stopped, again = _signals()
+    await server.listen(opened)
+    await server.listen_here(own)
+    lock.note(run=new_id("run"), socket=str(own), url=site.url, admin_url=site.admin_url, version=__version__)
+    node.supervisor.start()
+    announce(await _ready(node, site))
+    await stopped.wait()
+    logger.info("stopping")
+    await server.drain(DRAIN_SECONDS)
+    await node.stop()
+    return bool(again)
+
+
+def attach(node: Node, site: Site) -> Server:
+    """The server of a node, with everything mounted; it listens to nothing yet."""
+    node.ports.fill(site)
+    admin = Pages(SYSTEM_APPS / "admin")
+    api = Api(node.caller)
+    server = Server(
+        api=api,
+        authenticator=Authenticator(node.store, node.key_uses, site.https),
+        hosts=Hosts(site.domain),
+        admin=admin,
+        root=Pages(SYSTEM_APPS / "root"),
+        missing=Pages(SYSTEM_APPS / "404"),
+    )
+    SignIn(
+        store=node.store,
+        clock=node.clock,
+        passwords=node.passwords,
+        throttle=Throttle(node.clock),
+        journal=node.journal,
+        pages=admin,
+        https=site.https,
+    ).mount(server)
+    server.mount("root", Follow(node.store, node.clicks).endpoint)
+    server.touch = toucher(node.store, node.supervisor.later)
+    node.ports.fill(Published(__version__, api.endpoints))
+    node.running.server = server
+    return server
+
+
+async def _ready(node: Node, site: Site) -> dict[str, Any]:
+    entry = node.registry["signin.link"]
+    call = node.caller.call(entry, LOCAL, "cli", None)
+    link: links.SigninLink = await node.driver.invoke(entry, call, {})
+    if node.seal.locked:
+        logger.warning("secrets are locked", extra={"why": node.seal.why_locked})
+    return {
+        "event": "ready",
+        "url": site.url,
+        "admin_url": site.admin_url,
+        "signin_url": link.url,
+        "db": str(node.path),
+        "pid": os.getpid(),
+        "version": __version__,
+        "https": site.https,
+    }
+
+
+def _signals() -> tuple[asyncio.Event, list[bool]]:
+    """SIGTERM and SIGINT stop, SIGHUP starts again."""
+    stopped = asyncio.Event()
+    again: list[bool] = []
+    loop = asyncio.get_running_loop()
+
+    def restart() -> None:
+        again.append(True)
+        stopped.set()
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, restart)
+    return stopped, again

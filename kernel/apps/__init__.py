@@ -1,0 +1,1 @@
+"""Apps: who they are, and the names that lead to them."""

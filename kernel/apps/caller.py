@@ -1,0 +1,34 @@
+"""The one way a person or key gets to a call: role, scope, the app that is meant, and whether it may be reached."""
+
+from __future__ import annotations
+
+from kernel.apps import apps
+from kernel.base.errors import FaztError, not_found
+from kernel.security.access import authorize, authorize_app
+from kernel.storage.store import Store
+from kernel.syscall import Call, Who
+from kernel.syscall.driver import Driver
+from kernel.syscall.registry import Entry
+
+
+class Caller:
+    def __init__(self, driver: Driver, store: Store) -> None:
+        self.driver, self._store = driver, store
+
+    def call(self, entry: Entry, who: Who, via: str, app: str | None, trace: str = "") -> Call:
+        """`app` is what was said: an id or an alias. Refusals are remembered."""
+        try:
+            authorize(entry.declared, who)
+            id = self._find(entry, who, app) if app is not None else None
+        except FaztError as error:
+            if who.role != "public":
+                self.driver.journal.note(self.driver.call(who, via, trace=trace), entry.declared, app or "", error.code)
+            raise
+        return self.driver.call(who, via, app=id, trace=trace)
+
+    def _find(self, entry: Entry, who: Who, ref: str) -> str:
+        id = apps.find(self._store, ref, entry.declared.deleted) if len(ref) <= 63 else None
+        if id is None:
+            raise not_found("app", ref[:63], "`fazt app list` shows the apps of this node.")
+        authorize_app(who, id, lambda name: apps.find(self._store, name))
+        return id

@@ -1,0 +1,1 @@
+"""Plain values everything else stands on: errors, ids, the clock, units, settings."""

@@ -1,0 +1,154 @@
+"""Tables and statements as declarations. Nothing here runs SQL; `kernel/storage` does.
+
+A table is `scope="app"` (every row belongs to an app and, where `user_id` is not empty, to one of its users) or
+`scope="node"` (the node's own rows, named only by the room that declares them). Code never holds a connection:
+
+    NOTES = Table("notes", ("id", "text"), key=("id",))
+    BY_ID = Read("select text from {notes} where id = :id")
+    RENAME = Patch(NOTES, set="text = :text", where="id = :id")
+
+`{notes}` becomes the caller's rows of the table, `Patch` and `Remove` own their WHERE. Every statement is made
+at import and remembered, so that a test can prepare them all against tables with unguessable names: one that
+names a table outside its macros, or forgets its scope, cannot be prepared there.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scope = Literal["app", "node"]
+_MACRO = re.compile(r"{(\w+)}")
+_RESERVED = re.compile(r":(app|user)\b")
+MINE = "app_id = :app and user_id = :user"
+
+TABLES: dict[str, Table] = {}
+STATEMENTS: list[Statement] = []
+
+
+def _caller() -> str:
+    frame = sys._getframe(2)
+    while frame.f_globals.get("__name__") in (__name__, "dataclasses"):
+        assert frame.f_back
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "?"))
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """`counted` names the setting that limits an app's rows; the count is kept in the same batch as the rows."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    scope: Scope = "app"
+    counted: str | None = None
+    module: str = field(default_factory=_caller)
+
+    def __post_init__(self) -> None:
+        known = TABLES.get(self.name)
+        if known is not None and known.module != self.module:
+            raise TypeError(f"table {self.name} is already declared by {known.module}")
+        TABLES[self.name] = self
+
+    def rows(self, physical: str) -> str:
+        """What `{name}` stands for."""
+        if self.scope == "node":
+            return physical
+        return f"(select {', '.join(self.columns)} from {physical} where {MINE})"
+
+
+Naming = Callable[[Table], str]
+
+
+def by_name(table: Table) -> str:
+    return table.name
+
+
+def expand(template: str, naming: Naming) -> str:
+    return _MACRO.sub(lambda found: TABLES[found[1]].rows(naming(TABLES[found[1]])), template)
+
+
+class Statement:
+    """A piece of SQL with its scope built in. `sql` is ready to run; `render` writes it for other table names."""
+
+    def __init__(self, template: str, tables: tuple[Table, ...], module: str) -> None:
+        self.tables, self.module = tables, module
+        if _RESERVED.search(template):
+            raise TypeError(f"{module}: :app and :user are bound by the store, not by a statement")
+        for table in tables:
+            if table.scope == "node" and room_of(table.module) != room_of(module):
+                raise TypeError(f"{module} may not name {table.name}, a table of {table.module}")
+        self.sql = self.render(by_name)
+        STATEMENTS.append(self)
+
+    def render(self, naming: Naming) -> str:
+        raise NotImplementedError
+
+
+class Read(Statement):
+    """A select over `{table}` macros."""
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        names = dict.fromkeys(_MACRO.findall(template))
+        if not names:
+            raise TypeError(f"a read without a {{table}} has no scope: {template}")
+        unknown = [name for name in names if name not in TABLES]
+        if unknown:
+            raise TypeError(f"no table called {unknown[0]}: {template}")
+        super().__init__(template, tuple(TABLES[name] for name in names), _caller())
+
+    def render(self, naming: Naming) -> str:
+        return expand(self.template, naming)
+
+
+class _Change(Statement):
+    def __init__(self, table: Table, where: str, body: str, returning: str = "", everywhere: bool = False) -> None:
+        self.table, self.where, self.body, self.returning = table, where, body, returning
+        self.mine = "" if table.scope == "node" or everywhere else f"{MINE} and "
+        names = [TABLES[name] for name in dict.fromkeys(_MACRO.findall(body + where))]
+        super().__init__(f"{body} {where} {returning}", (table, *names), _caller())
+
+    def render(self, naming: Naming) -> str:
+        tail = f" returning {self.returning}" if self.returning else ""
+        head = self.body.replace("{}", naming(self.table))
+        return expand(f"{head} where {self.mine}({self.where}){tail}", naming)
+
+
+class Patch(_Change):
+    """Change the caller's rows that match."""
+
+    def __init__(self, table: Table, *, set: str, where: str, returning: str = "") -> None:
+        super().__init__(table, where, f"update {{}} set {set}", returning)
+
+
+class Remove(_Change):
+    """Delete the caller's rows that match."""
+
+    def __init__(self, table: Table, *, where: str, returning: str = "") -> None:
+        super().__init__(table, where, "delete from {}", returning)
+
+
+class Sweep(_Change):
+    """Delete matching rows of every app: for the kernel's own chores, in the room of the table only."""
+
+    def __init__(self, table: Table, *, where: str) -> None:
+        if room_of(table.module) != room_of(_caller()):
+            raise TypeError(f"{_caller()} may not sweep {table.name}, a table of {table.module}")
+        super().__init__(table, where, "delete from {}", everywhere=True)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One additive step of the schema: it runs once, in its own transaction, and may never be edited afterwards."""
+
+    name: str
+    sql: str

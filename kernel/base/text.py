@@ -1,0 +1,52 @@
+"""What text from outside may hold."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+MAX_DEPTH = 100
+
+
+def check_line(value: object, most: int, least: int = 0) -> str:
+    """One line of text: no control characters, no direction tricks, no half characters."""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    if not least <= len(value) <= most:
+        raise ValueError(f"must have {least} to {most} characters, has {len(value)}")
+    # the common case in one C call; everything else is looked at closely
+    if not (value.isascii() and value.isprintable()):
+        found = _FORBIDDEN.search(value)
+        if found:
+            raise ValueError(f"must not contain the control character U+{ord(found[0]):04X}")
+    return value
+
+
+def check_json(value: Any, depth: int = 0) -> Any:
+    """A JSON value that can be stored and given back unchanged."""
+    if isinstance(value, str):
+        if not value.isascii() and _SURROGATE.search(value):
+            raise ValueError("must not contain half of a surrogate pair")
+    elif isinstance(value, dict | list):
+        if depth >= MAX_DEPTH:
+            raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, dict):
+            for key, item in value.items():
+                check_json(key, depth)
+                check_json(item, depth + 1)
+        else:
+            for item in value:
+                check_json(item, depth + 1)
+    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        raise ValueError("must not contain NaN or Infinity")
+    return value
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word somebody probably meant."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None

@@ -1,0 +1,54 @@
+"""Durations (`250ms 30s 5m 1h 7d`) and sizes (`32MB` = 32·1024²), as people write them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_BYTES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[smhd])")
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?) ?([KMGT]?B)", re.IGNORECASE)
+LONGEST_MS = 100 * 365 * _MILLISECONDS["d"]
+
+
+def parse_duration(value: object) -> int:
+    """Milliseconds of a duration: text with a unit, or a bare number of milliseconds."""
+    if isinstance(value, str):
+        matched = _DURATION.fullmatch(value)
+        if matched:
+            value = float(matched[1]) * _MILLISECONDS[matched[2]]
+        elif re.fullmatch(r"\d{1,15}", value):
+            value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError('must be a number of milliseconds or text like "250ms", "30s", "5m", "1h", "7d"')
+    if not 0 < value <= LONGEST_MS:
+        raise ValueError("must be longer than nothing and shorter than a hundred years")
+    return max(1, round(value))
+
+
+def parse_size(value: object) -> int:
+    """Bytes of a size: text with a unit, or a bare number of bytes."""
+    if isinstance(value, str):
+        matched = _SIZE.fullmatch(value.strip())
+        if matched:
+            value = float(matched[1]) * _BYTES[matched[2].upper()]
+        elif re.fullmatch(r"\d{1,18}", value):
+            value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ValueError('must be a number of bytes or text like "512KB", "32MB", "1GB"')
+    return round(value)
+
+
+def format_duration(milliseconds: int) -> str:
+    for unit in ("d", "h", "m", "s"):
+        if milliseconds >= _MILLISECONDS[unit]:
+            return f"{milliseconds / _MILLISECONDS[unit]:.4g}{unit}"
+    return f"{milliseconds}ms"
+
+
+def format_size(count: int) -> str:
+    for unit in ("TB", "GB", "MB", "KB"):
+        if count >= _BYTES[unit]:
+            return f"{count / _BYTES[unit]:.4g}{unit}"
+    return f"{count}B"

@@ -1,0 +1,160 @@
+"""The HTTP projection of the registry: every declared route, with its envelope, formats and codes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+from aiohttp.multipart import BodyPartReader
+
+from kernel.apps.caller import Caller
+from kernel.base.errors import FaztError, not_found
+from kernel.net.asked import Asked, too_large
+from kernel.net.envelope import encode, json_object, success
+from kernel.net.formats import FORMATS
+from kernel.net.router import Endpoint, Router
+from kernel.syscall import Call, Page, Upload
+from kernel.syscall.registry import Entry
+
+MOST_FILE = 100 * 1024 * 1024
+Values = dict[str, Any]
+
+
+class Api:
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.router: Router[Entry | Endpoint] = Router()
+        self.endpoints: list[Endpoint] = []
+        for entry in caller.driver.registry:
+            route = entry.declared.route
+            if route:
+                self.router.add(route.method, route.path, entry)
+
+    def mount(self, endpoint: Endpoint) -> None:
+        self.endpoints.append(endpoint)
+        self.router.add(endpoint.method, endpoint.path, endpoint)
+
+    async def answer(self, asked: Asked, segments: list[str]) -> web.StreamResponse:
+        target, words, suffix = self._find(asked.request.method, segments)
+        asked.words = {name: unquote(word) for name, word in words.items()}
+        if isinstance(target, Endpoint):
+            return await target.handler(asked)
+        return await self._call(asked, target, suffix)
+
+    def _find(self, method: str, segments: list[str]) -> tuple[Entry | Endpoint, dict[str, str], str]:
+        found = self.router.find(method, segments)
+        if found:
+            return *found, ""
+        # `.csv` is a format only where the path without it is a declared route that ends in a word of its own
+        stem, dot, suffix = segments[-1].rpartition(".")
+        if dot and method in ("GET", "HEAD") and (suffix in FORMATS or suffix == "json"):
+            found = self.router.find(method, [*segments[:-1], stem])
+            if found and isinstance(found[0], Entry) and not _ends_in_parameter(found[0]):
+                return *found, suffix
+        raise not_found("endpoint", "/" + "/".join(segments), "See /api/openapi.json for all of them.")
+
+    async def _call(self, asked: Asked, entry: Entry, suffix: str) -> web.StreamResponse:
+        call = self.caller.call(entry, asked.who, "http", asked.words.pop("app", None), asked.id)
+        values, files, raw, lax = await self._values(asked, entry)
+        result = await self.caller.driver.invoke(entry, call, values, lax=lax, files=files, raw=raw)
+        if entry.declared.colour == "stream":
+            return await self._stream(asked, result)
+        return _response(entry, call, result, suffix)
+
+    async def _values(self, asked: Asked, entry: Entry) -> tuple[Values, dict[str, Upload], bytes | None, bool]:
+        """Named values of path, query and body. Lax: they all arrived as text."""
+        request, declared = asked.request, entry.declared
+        files: dict[str, Upload] = {}
+        raw: bytes | None = None
+        values, lax = _query(request), True
+        if any(p.is_bytes for p in declared.parameters):
+            raw = await asked.body(MOST_FILE)
+        elif any(p.is_upload for p in declared.parameters):
+            values.update(await self._multipart(asked, files))
+        elif request.method not in ("GET", "HEAD", "DELETE"):
+            if values:
+                raise FaztError(
+                    "VALIDATION_FAILED",
+                    f"{next(iter(values))}: belongs into the body, not the query.",
+                    field=next(iter(values)),
+                )
+            values, lax = json_object(await asked.body()), False
+        for name, word in asked.words.items():
+            if name in values:
+                raise FaztError("VALIDATION_FAILED", f"{name}: is in the path already.", field=name)
+            values[name] = word
+        return values, files, raw, lax
+
+    async def _multipart(self, asked: Asked, files: dict[str, Upload]) -> Values:
+        values: Values = {}
+        if not asked.request.content_type.startswith("multipart/"):
+            raise FaztError("BAD_REQUEST", "Send the file as multipart/form-data.")
+        try:
+            reader = await asked.request.multipart()
+            async for part in reader:
+                if not isinstance(part, BodyPartReader) or not part.name:
+                    raise FaztError("BAD_REQUEST", "The multipart body has a part without a name.")
+                data = await _part(part)
+                if part.filename is not None:
+                    files[part.name] = Upload(part.filename, data)
+                else:
+                    values[part.name] = data.decode("utf-8", "strict")
+        except (ValueError, UnicodeDecodeError) as error:
+            raise FaztError("BAD_REQUEST", "The multipart body cannot be read.") from error
+        return values
+
+    async def _stream(self, asked: Asked, items: AsyncIterator[Any]) -> web.StreamResponse:
+        """Server-sent events; an error on the way is the last of them."""
+        first = await anext(items, None)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(asked.request)
+        try:
+            if first is not None:
+                await response.write(b"data: " + encode(first) + b"\n\n")
+                async for item in items:
+                    await response.write(b"data: " + encode(item) + b"\n\n")
+        except FaztError as error:
+            await response.write(b"event: error\ndata: " + encode(error.public()) + b"\n\n")
+        return response
+
+
+def _query(request: web.BaseRequest) -> Values:
+    values: Values = {}
+    for name, value in request.query.items():
+        if name in values:
+            raise FaztError("VALIDATION_FAILED", f"{name}: given twice.", field=name)
+        values[name] = value
+    return values
+
+
+async def _part(part: BodyPartReader) -> bytes:
+    data = bytearray()
+    while chunk := await part.read_chunk(1 << 18):
+        data += chunk
+        if len(data) > MOST_FILE:
+            raise too_large(MOST_FILE)
+    return bytes(data)
+
+
+def _ends_in_parameter(entry: Entry) -> bool:
+    return entry.declared.route is not None and entry.declared.route.path.endswith("}")
+
+
+def _response(entry: Entry, call: Call, result: Any, suffix: str) -> web.Response:
+    route = entry.declared.route
+    assert route
+    if suffix and suffix != "json":
+        mime, render = FORMATS[suffix]
+        body = render(result.items if isinstance(result, Page) else result)
+        return web.Response(
+            body=body.encode("utf-8", "replace"),
+            content_type=mime,
+            charset="utf-8",
+            headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
+        )
+    if route.mime:
+        body_bytes = result if isinstance(result, bytes) else str(result).encode()
+        return web.Response(body=body_bytes, status=route.status, content_type=route.mime)
+    return success(result, route.status)

@@ -1,0 +1,57 @@
+"""A request on its way through the node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from kernel.base.errors import FaztError
+from kernel.net.hosts import Place
+from kernel.syscall.call import ANONYMOUS, Who
+
+MOST_BODY = 10 * 1024 * 1024
+
+
+class Request(web.BaseRequest):
+    """aiohttp's request with our body limit."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **{**named, "client_max_size": MOST_BODY})
+
+
+@dataclass
+class Asked:
+    request: Request
+    id: str
+    place: Place
+    local: bool = False  # came over the owner's own socket
+    who: Who = ANONYMOUS
+    words: dict[str, str] = field(default_factory=dict)
+    touch: bool = False  # the session is due for a new end
+
+    @property
+    def address(self) -> str:
+        return self.request.remote or ""
+
+    @property
+    def agent(self) -> str:
+        return self.request.headers.get("User-Agent", "")[:300]
+
+    async def body(self, most: int = MOST_BODY) -> bytes:
+        """The whole body; one that is too large is refused before it is read."""
+        length = self.request.content_length
+        if length is not None and length > most:
+            raise too_large(most)
+        try:
+            data = await self.request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise too_large(most) from None
+        if len(data) > most:
+            raise too_large(most)
+        return data
+
+
+def too_large(most: int) -> FaztError:
+    return FaztError("PAYLOAD_TOO_LARGE", f"The body may have {most} bytes.", most=most)

@@ -1,0 +1,106 @@
+"""The one shape of every answer: `{"data": …, "meta"?: …}` or `{"error": {…}}`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from kernel.base.errors import FaztError, invalid
+from kernel.base.text import MAX_DEPTH
+from kernel.syscall.plan import Page
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s"\[\]{}:,]+')
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+BLAME_WITHIN = 64 * 1024
+
+
+def _plain(value: Any) -> Any:
+    """Words of signatures are subclasses of text and numbers: they leave as such."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    raise NotImplementedError(type(value))
+
+
+encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def shape(result: Any) -> dict[str, Any]:
+    if isinstance(result, Page):
+        return {"data": result.items, "meta": result.meta}
+    return {"data": None if result is msgspec.UNSET else result}
+
+
+def success(result: Any, status: int = 200) -> web.Response:
+    if status == 204:
+        return web.Response(status=204)
+    return web.Response(body=encode(shape(result)), status=status, content_type="application/json", charset="utf-8")
+
+
+def failure(error: FaztError, request_id: str = "") -> web.Response:
+    shown = {"error": error.public()}
+    if error.status >= 500 and request_id:
+        shown["error"].setdefault("details", {})["request"] = request_id
+    headers = {}
+    if "retry_after" in error.details:
+        headers["Retry-After"] = str(error.details["retry_after"])
+    elif error.status == 503:
+        headers["Retry-After"] = "1"
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if "allow" in error.details:
+        headers["Allow"] = ", ".join(error.details["allow"])
+    return web.Response(
+        body=encode(shown), status=error.status, headers=headers, content_type="application/json", charset="utf-8"
+    )
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The named values of a body. A value no JSON may have is refused by the name of its field."""
+    if not body:
+        return {}
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise _blame(body, error) from None
+    if not isinstance(value, dict):
+        raise FaztError("INVALID_JSON", "The body must be a JSON object.")
+    return value
+
+
+def _blame(body: bytes, error: Exception) -> FaztError:
+    """Find the field of the outer object that holds what cannot be decoded; an error path only."""
+    depth, field, expecting_key = 0, "", True
+    for found in _TOKEN.finditer(body[:BLAME_WITHIN]):
+        token = found[0]
+        if token in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH + 1 and field:
+                return invalid(field, f"must not be nested deeper than {MAX_DEPTH} levels")
+        elif token in b"]}":
+            depth -= 1
+        elif depth == 1 and token == b",":
+            expecting_key = True
+        elif depth == 1 and expecting_key and token[:1] == b'"':
+            field, expecting_key = token[1:-1].decode("utf-8", "replace"), False
+        elif field and token in (b"NaN", b"Infinity", b"-Infinity"):
+            return invalid(field, "must not contain NaN or Infinity")
+        elif field and token[:1] == b'"' and _HALF.search(token) and not _decodes(token):
+            return invalid(field, "must not contain half of a surrogate pair")
+        elif field and token[:1] not in b'":,' and b"out of range" in str(error).encode() and not _decodes(token):
+            return invalid(field, "the number is out of range")
+    if isinstance(error, RecursionError):
+        return FaztError("INVALID_JSON", "The body is nested too deep.")
+    return FaztError("INVALID_JSON", f"The body is not JSON: {error}.")
+
+
+def _decodes(token: bytes) -> bool:
+    try:
+        msgspec.json.decode(token)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True

@@ -1,0 +1,32 @@
+"""Following a short link."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from yarl import URL
+
+from kernel.base.errors import not_found
+from kernel.net.asked import Asked
+from kernel.net.redirects import BY_SLUG, Clicks
+from kernel.net.router import Endpoint
+from kernel.storage.store import Store
+
+
+class Follow:
+    """GET /r/{slug} on the node's own domain."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint("GET", "/r/{slug}", self, "Follow a short link.")
+
+    def __init__(self, store: Store, clicks: Clicks) -> None:
+        self._store, self._clicks = store, clicks
+
+    async def __call__(self, asked: Asked) -> web.StreamResponse:
+        slug = asked.words["slug"]
+        row = self._store.scoped("").one(BY_SLUG, slug=slug)
+        if row is None:
+            raise not_found("redirect", slug[:100])
+        if asked.request.method == "GET":
+            self._clicks.waiting[row[0]] += 1
+        return web.Response(status=302, headers={"Location": str(URL(row[1])), "Cache-Control": "no-store"})

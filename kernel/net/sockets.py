@@ -1,0 +1,104 @@
+"""Opening the node's ports, and saying who has them when they are taken."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+from kernel.base.errors import FaztError
+from kernel.net.hosts import is_loopback
+
+EVERYWHERE = ("0.0.0.0", "::")
+LOOPBACK = ("127.0.0.1", "::1")
+INHERITED = "FAZT_LISTEN_FDS"
+
+
+def addresses(listen: str, domain: str) -> tuple[str, ...]:
+    """What to listen on: what the owner said; else this machine only for a local domain, else everywhere."""
+    if listen:
+        return tuple(part.strip() for part in listen.split(","))
+    local = domain == "localhost" or domain.endswith(".localhost") or is_loopback(domain)
+    return LOOPBACK if local else EVERYWHERE
+
+
+def open_ports(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
+    """One socket per address. The first must work; a machine without IPv6 goes without the second."""
+    opened: list[socket.socket] = []
+    for host in hosts:
+        try:
+            sock = _open(host, port)
+        except OSError as error:
+            if opened and host in ("::", "::1"):
+                continue
+            for other in opened:
+                other.close()
+            raise _why(error, host, port) from None
+        opened.append(sock)
+        # with port 0 the system chose: the other addresses take the same
+        port = sock.getsockname()[1]
+    return opened
+
+
+def inherited() -> list[socket.socket]:
+    """Sockets handed over by the process this one replaces."""
+    listed = os.environ.pop(INHERITED, "")
+    found = [socket.socket(fileno=int(fd)) for fd in listed.split(",") if fd.isdigit()]
+    for sock in found:
+        sock.set_inheritable(False)
+    return found
+
+
+def _open(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _why(error: OSError, host: str, port: int) -> FaztError:
+    if error.errno == errno.EADDRINUSE:
+        holder = who_listens(port)
+        by = f" by {holder}" if holder else ""
+        return FaztError(
+            "PORT_IN_USE", f"Port {port} is taken{by}.", "Stop that program, or choose another with --port.", port=port
+        )
+    if error.errno == errno.EACCES:
+        return FaztError(
+            "PORT_IN_USE",
+            f"Port {port} needs more rights than this user has.",
+            "Use a port above 1023, or let the service manager open it.",
+            port=port,
+        )
+    return FaztError("PORT_IN_USE", f"{host}:{port} cannot be opened: {error.strerror}.", "Check --listen.", port=port)
+
+
+def who_listens(port: int) -> str:
+    """The process that listens on a port, where the system lets us see it (Linux)."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:
+            return ""
+        for line in lines:
+            columns = line.split()
+            if columns[3] == "0A" and int(columns[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{columns[9]}]")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
+                name = (process / "comm").read_text().strip()
+                return f"{name} (process {process.name})"
+        except OSError:
+            continue
+    return ""

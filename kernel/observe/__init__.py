@@ -1,0 +1,1 @@
+"""What happened: logs, the activity log, the audit ledger, health."""

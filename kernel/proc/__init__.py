@@ -1,0 +1,1 @@
+"""The life of the process: supervised tasks, status, draining, start and stop."""

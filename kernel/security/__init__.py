@@ -1,0 +1,1 @@
+"""Who may do what: the owner and his sessions, keys with scopes, passwords, sign-in links, sealing."""

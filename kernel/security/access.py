@@ -1,0 +1,44 @@
+"""May this person or key make this call? Apps are asked for grants instead (in the adapters)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kernel.base.errors import FaztError
+from kernel.syscall.call import ROLES, Who
+from kernel.syscall.declare import Declaration
+
+
+def authorize(declared: Declaration, who: Who) -> None:
+    """Role and scope. Which app a `deploy:<app>` key reaches is asked once the app is known."""
+    wanted = declared.role or "public"
+    if ROLES[who.role] < ROLES[wanted]:
+        if who.kind == "anonymous":
+            raise FaztError(
+                "UNAUTHORIZED", "This needs a session or an API key.", "Sign in, or send `Authorization: Bearer fzt_…`."
+            )
+        raise FaztError("FORBIDDEN", f"This needs the role {wanted}.", f"You are here as {who.role}.", needs=wanted)
+    if wanted != "public" and not any(_reaches(scope, declared) for scope in who.scopes):
+        held = " ".join(sorted(who.scopes))
+        raise FaztError(
+            "FORBIDDEN",
+            f"The key's scope ({held}) does not reach {declared.name}.",
+            "Use a key with the scope it needs.",
+            scopes=sorted(who.scopes),
+        )
+
+
+def authorize_app(who: Who, app: str, id_of: Callable[[str], str | None]) -> None:
+    """A key made for certain apps reaches those only, whatever name they were given in its scope."""
+    only = {scope.partition(":")[2] for scope in who.scopes if scope.startswith("deploy:")}
+    wider = who.scopes & {"*", "admin", "read", "deploy"}
+    if only and not wider and app not in {id_of(name) for name in only}:
+        raise FaztError("FORBIDDEN", "The key was made for another app.", scopes=sorted(who.scopes))
+
+
+def _reaches(scope: str, declared: Declaration) -> bool:
+    if scope in ("*", "admin"):
+        return True
+    if scope == "read":
+        return not declared.writes
+    return declared.scope == "deploy"

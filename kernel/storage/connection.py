@@ -1,0 +1,75 @@
+"""Connections to the file, all set up alike, and SQLite's errors in our words."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import apsw
+
+from kernel.base.errors import FaztError
+
+APPLICATION_ID = 0x46415A54  # "FAZT"
+PAGE_SIZE = 8192
+BUSY_MS = 5000
+# the virtual machine's steps between two looks at a running read
+STRIDE = 20_000
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    _common(connection)
+    connection.execute(f"pragma page_size = {PAGE_SIZE}")
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("wal_autocheckpoint", 4000)
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    _common(connection)
+    connection.pragma("query_only", True)
+    connection.pragma("cache_size", -4000)
+    return connection
+
+
+def _common(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(BUSY_MS)
+    connection.pragma("trusted_schema", False)
+    connection.pragma("temp_store", 2)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+
+
+class Budget:
+    """Stops a read that runs too long: `steps` of SQLite's machine, or `seconds`, whichever comes first."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.left, self.until = 0, 0.0
+        connection.set_progress_handler(self._spent, STRIDE)
+
+    def grant(self, steps: int, seconds: float) -> None:
+        self.left, self.until = steps // STRIDE, time.monotonic() + seconds
+
+    def _spent(self) -> bool:
+        self.left -= 1
+        return self.left < 0 or time.monotonic() > self.until
+
+
+def understood(error: apsw.Error) -> Exception:
+    """SQLite's error as one of ours where the cause is outside the program; a bug stays as it is."""
+    if isinstance(error, apsw.FullError):
+        return FaztError(
+            "STORAGE_FULL", "The disk is full; nothing was written.", "Free some space; the node goes on by itself."
+        )
+    if isinstance(error, apsw.InterruptError):
+        return FaztError("TIMEOUT", "The query reads too much.", "Narrow it, or page through it.")
+    if isinstance(error, apsw.ReadOnlyError | apsw.IOError | apsw.CantOpenError | apsw.CorruptError | apsw.NotADBError):
+        return FaztError(
+            "STORAGE_ERROR", f"The data file cannot be used: {error}.", "See `fazt proc status` and the logs."
+        )
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return FaztError("SERVICE_UNAVAILABLE", "Another program holds the data file.", "Close it and try again.")
+    return error

@@ -1,0 +1,156 @@
+"""The Store: opens the file, carries out plans, closes it again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from kernel.base.clock import Clock
+from kernel.base.errors import FaztError
+from kernel.base.tables import Migration, Read, Table
+from kernel.storage import schema
+from kernel.storage.connection import Budget, open_reader, open_writer, understood
+from kernel.storage.scoped import ScopedStore
+from kernel.storage.writer import Rows, Writer
+from kernel.syscall.plan import Scan, Step
+
+READERS = 3
+POINT_STEPS, POINT_SECONDS = 400_000, 0.25  # a read on the calling thread
+SCAN_STEPS, SCAN_SECONDS = 400_000_000, 5.0  # a read in the pool
+KEEP_PRE_MIGRATION = 5
+
+Functions = Mapping[str, Callable[..., Any]]
+
+
+class Store:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tables: Iterable[Table] = (),
+        migrations: Iterable[Migration] = (),
+        clock: Clock | None = None,
+        version: str = "0",
+        limit_of: Callable[[str], int] | None = None,
+        functions: Functions | None = None,
+    ) -> None:
+        self.path, self.clock = path, clock or Clock()
+        self.tables = tuple(tables)
+        self.limit_of = limit_of or (lambda name: 1 << 62)
+        self._local = threading.local()
+        self._readers: list[apsw.Connection] = []
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="fazt-reader")
+        self.writer = Writer(self._prepared(tuple(migrations), version, functions or {}))
+
+    def _prepared(self, migrations: Sequence[Migration], version: str, functions: Functions) -> apsw.Connection:
+        new = not self.path.exists()
+        if new:
+            # nobody else on the machine may read what people store
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        try:
+            connection = open_writer(self.path)
+            waiting = schema.pending(connection, (schema.STORAGE, *migrations))
+            if waiting and not new and schema.applied(connection):
+                self._copy_before_migrating(connection)
+            schema.migrate(connection, waiting, self.clock.now(), version)
+            schema.check(connection, self.tables)
+        except apsw.Error as error:
+            raise understood(error) from error
+        for name, function in functions.items():
+            connection.create_scalar_function(name, function, deterministic=True)
+        return connection
+
+    def _copy_before_migrating(self, connection: apsw.Connection) -> None:
+        folder = self.path.parent / "backups" / self.path.stem
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stamp = self.clock.now()
+        target = folder / f"data-{stamp}-pre-migration.db"
+        copy = apsw.Connection(str(target))
+        with copy.backup("main", connection, "main") as backup:
+            backup.step()
+        copy.close()
+        for old in sorted(folder.glob("data-*-pre-migration.db"))[:-KEEP_PRE_MIGRATION]:
+            old.unlink()
+
+    # --- reads
+
+    def reader(self) -> apsw.Connection:
+        """This thread's own connection, with the budget of a point read renewed."""
+        local = self._local
+        try:
+            connection: apsw.Connection = local.connection
+        except AttributeError:
+            connection = local.connection = open_reader(self.path)
+            local.budget = Budget(connection)
+            self._readers.append(connection)
+        local.budget.grant(POINT_STEPS, POINT_SECONDS)
+        return connection
+
+    def scan_blocking(self, scan: Scan[Any]) -> Any:
+        """Carry out a scan on this thread: all of its reads see one moment of the file."""
+        connection = self.reader()
+        self._local.budget.grant(SCAN_STEPS, SCAN_SECONDS)
+        try:
+            connection.execute("begin")
+            try:
+                rows = [connection.execute(read.sql, params).fetchall() for read, params in scan.reads]
+            finally:
+                connection.execute("commit")
+        except apsw.Error as error:
+            raise understood(error) from error
+        return scan.then(rows)
+
+    async def scan(self, scan: Scan[Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self.scan_blocking, scan)
+
+    def rows(self, read: Read, **params: Any) -> list[Any]:
+        """A read of node tables outside of a call: start-up, chores."""
+        return self.reader().execute(read.sql, params).fetchall()
+
+    # --- writes
+
+    async def write(self, steps: Sequence[Step]) -> Rows:
+        return await self.writer.write(steps)
+
+    def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
+        return self.writer.write_blocking(steps, timeout)
+
+    def scoped(self, app: str, user: str = "") -> ScopedStore:
+        return ScopedStore(self.reader, self.limit_of, app, user, self.clock.now())
+
+    def purge(self, app: str) -> list[Step]:
+        """Steps that remove every row of an app: its tables declare that they belong to apps."""
+        names = [table.name for table in self.tables if table.scope == "app"]
+        return [Step(f"delete from {name} where app_id = :app", {"app": app}) for name in (*names, "usage")]
+
+    def size(self) -> int:
+        """Bytes on disk, the log that is not folded in yet included."""
+        return sum(
+            part.stat().st_size for part in (self.path, self.path.with_name(self.path.name + "-wal")) if part.exists()
+        )
+
+    def close(self) -> None:
+        self.writer.close()
+        self._pool.shutdown()
+        for connection in self._readers:
+            connection.close()
+
+
+def open_store(path: Path, **how: Any) -> Store:
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, mode=0o700)
+    if path.is_dir():
+        raise FaztError("STORAGE_ERROR", f"{path} is a directory.", "Name the data file: --db DIR/data.db")
+    try:
+        return Store(path, **how)
+    except OSError as error:
+        raise FaztError(
+            "STORAGE_ERROR", f"{path} cannot be opened: {error.strerror}.", "Check the path and its owner."
+        ) from error

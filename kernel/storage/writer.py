@@ -1,0 +1,191 @@
+"""The writer: one thread that commits whatever waits as one group.
+
+A batch fails alone (savepoint); its rows are given out only after COMMIT returned; if COMMIT fails, every batch of
+the group fails. The writer waits for nobody: it releases a lock per waiting thread and makes one
+`call_soon_threadsafe` per group and loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import apsw
+
+from kernel.base.errors import FaztError
+from kernel.storage.connection import understood
+from kernel.syscall.plan import Step
+
+MOST_WAITING = 20_000
+MOST_IN_GROUP = 512
+MOST_STEPS_IN_GROUP = 4096
+
+Rows = list[list[Any]]
+WAITING, TAKEN, WITHDRAWN = range(3)
+
+
+class Batch:
+    """Steps on their way to the file. Exactly one of `rows` and `error` is set when it is done."""
+
+    __slots__ = ("error", "future", "lock", "loop", "rows", "state", "steps")
+
+    def __init__(self, steps: Sequence[Step], loop: asyncio.AbstractEventLoop | None) -> None:
+        self.steps, self.state, self.loop = steps, WAITING, loop
+        self.rows: Rows = []
+        self.error: Exception | None = None
+        self.future: asyncio.Future[Rows] | None = loop.create_future() if loop else None
+        self.lock = None if loop else threading.Lock()
+        if self.lock:
+            self.lock.acquire()
+
+
+class Writer:
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+        self.groups = self.batches = 0
+        self._waiting: collections.deque[Batch] = collections.deque()
+        self._guard = threading.Lock()  # a batch is taken or withdrawn, submitted or refused: never both
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="fazt-writer", daemon=True)
+        self._thread.start()
+
+    # --- the callers' side
+
+    async def write(self, steps: Sequence[Step]) -> Rows:
+        batch = self._submit(Batch(steps, asyncio.get_running_loop()))
+        assert batch.future
+        try:
+            return await batch.future
+        except asyncio.CancelledError:
+            self._withdraw(batch)
+            raise
+
+    def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
+        """For threads. A write that times out was either withdrawn before it was taken, or is waited for."""
+        batch = self._submit(Batch(steps, None))
+        assert batch.lock
+        if not batch.lock.acquire(timeout=timeout):
+            if self._withdraw(batch):
+                raise FaztError("TIMEOUT", "The write waited too long and was not made.", "Try again.")
+            batch.lock.acquire()
+        if batch.error:
+            raise batch.error
+        return batch.rows
+
+    def _submit(self, batch: Batch) -> Batch:
+        with self._guard:
+            if self._stopping:
+                raise FaztError("SERVICE_UNAVAILABLE", "The node is stopping.", "Try again in a moment.")
+            if len(self._waiting) >= MOST_WAITING:
+                raise FaztError("SERVICE_UNAVAILABLE", "Too many writes are waiting.", "Try again in a moment.")
+            self._waiting.append(batch)
+        self._wake.set()
+        return batch
+
+    def _withdraw(self, batch: Batch) -> bool:
+        with self._guard:
+            if batch.state == WAITING:
+                batch.state = WITHDRAWN
+            return batch.state == WITHDRAWN
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        with self._guard:
+            self._stopping = True
+        self._wake.set()
+        self._thread.join()
+        self.connection.close()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while group := self._take():
+                self._commit(group)
+                self._tell(group)
+                # a big result must not stay alive until the next write
+                del group
+            if self._stopping and not self._waiting:
+                return
+
+    def _take(self) -> list[Batch]:
+        group: list[Batch] = []
+        steps = 0
+        with self._guard:
+            while self._waiting and len(group) < MOST_IN_GROUP and steps < MOST_STEPS_IN_GROUP:
+                batch = self._waiting.popleft()
+                if batch.state == WAITING:
+                    batch.state = TAKEN
+                    group.append(batch)
+                    steps += len(batch.steps)
+        return group
+
+    def _commit(self, group: list[Batch]) -> None:
+        execute = self.connection.execute
+        try:
+            execute("begin immediate")
+            for batch in group:
+                self._apply(batch, execute)
+                if not self.connection.in_transaction:
+                    # SQLite gave up the whole transaction (full disk, I/O error): nothing of the group happened
+                    raise batch.error or FaztError("STORAGE_ERROR", "The data file refused the transaction.")
+            execute("commit")
+        except Exception as error:
+            known = understood(error) if isinstance(error, apsw.Error) else error
+            if self.connection.in_transaction:
+                execute("rollback")
+            for batch in group:
+                batch.error = batch.error or known
+        self.groups += 1
+        self.batches += len(group)
+
+    def _apply(self, batch: Batch, execute: Callable[..., Any]) -> None:
+        step: Step | None = None
+        single = len(batch.steps) == 1
+        try:
+            if not single:
+                execute("savepoint batch")
+            for step in batch.steps:
+                batch.rows.append(execute(step.sql, step.params).fetchall())
+            if not single:
+                execute("release batch")
+        except Exception as error:
+            batch.error = _explained(error, step)
+            if not single and self.connection.in_transaction:
+                execute("rollback to batch")
+                execute("release batch")
+
+    @staticmethod
+    def _tell(group: list[Batch]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[Batch]] = {}
+        for batch in group:
+            if batch.lock:
+                batch.lock.release()
+            elif batch.loop:
+                by_loop.setdefault(batch.loop, []).append(batch)
+        for loop, batches in by_loop.items():
+            # a loop that was closed meanwhile has nobody left to tell
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_resolve, batches)
+
+
+def _resolve(batches: list[Batch]) -> None:
+    for batch in batches:
+        future = batch.future
+        if future and not future.done():
+            if batch.error:
+                future.set_exception(batch.error)
+            else:
+                future.set_result(batch.rows)
+
+
+def _explained(error: Exception, step: Step | None) -> Exception:
+    if isinstance(error, apsw.ConstraintError) and step and step.error:
+        return step.error
+    return understood(error) if isinstance(error, apsw.Error) else error

@@ -1,0 +1,230 @@
+"""`@syscall`: a function and a few words become a capability.
+
+Positional parameters are positional in JavaScript; keyword-only ones are its options object, the flags of the
+command line, flat fields over HTTP. `{app}` in a path, `<app>` or `--app` in a command fill `call.app`; it is
+never a parameter. The return type says how the call runs: a value, `Write[…]`, `Scan[…]`, a coroutine (which may also
+end in a plan), a stream.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing as t
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from kernel.syscall.call import ROLES
+from kernel.syscall.plan import Page, Scan, Write
+from kernel.syscall.words import JSON, WORDS, Duration, Integer, Number, Text, Upload
+
+REQUIRED = inspect.Parameter.empty
+_HTTP = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)(?: -> (\d{3}))?(?: ([a-z]+/[a-z0-9.+-]+))?")
+_ARGUMENT = re.compile(r"<(\w+)(\?)?>")
+Colour = t.Literal["value", "write", "scan", "async", "stream"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: str
+    type: t.Any
+    default: t.Any = REQUIRED
+    option: bool = False  # keyword-only
+    many: bool = False  # *values
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED and not self.many
+
+    @property
+    def public(self) -> str:
+        """The name outside: reserved words carry a trailing underscore inside."""
+        return self.name.rstrip("_")
+
+    @property
+    def camel(self) -> str:
+        """The name in JavaScript; HTTP takes both spellings."""
+        head, *rest = self.public.split("_")
+        return head + "".join(word.capitalize() for word in rest)
+
+    @property
+    def is_bytes(self) -> bool:
+        return self.type is bytes
+
+    @property
+    def is_upload(self) -> bool:
+        return self.type is Upload
+
+    @property
+    def is_json(self) -> bool:
+        return is_json(self.type)
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    status: int
+    mime: str | None
+
+    @property
+    def words(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+
+class Declaration:
+    """Everything the doors need to know of one capability: plain data."""
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., t.Any],
+        *,
+        needs: str | None = None,
+        role: str | None = "admin",
+        http: str | None = None,
+        cli: str | None = None,
+        js: str | bool = True,
+        alias: t.Sequence[str] = (),
+        confirm: str | None = None,
+        weight: int | None = None,
+        scope: str | None = None,
+        deleted: bool = False,
+        since: str = "0.1.0",
+    ) -> None:
+        self.name, self.fn, self.needs, self.role = name, fn, needs, role
+        self.cli, self.alias, self.confirm, self.scope, self.since = cli, tuple(alias), confirm, scope, since
+        # `deleted`: the app it is about may be one that was deleted
+        self.deleted = deleted
+        self.js = name if js is True else js or None
+        self.module = fn.__module__
+        self.doc = inspect.cleandoc(fn.__doc__ or "")
+        hints = t.get_type_hints(fn, include_extras=True)
+        self.parameters = [_parameter(p, hints) for p in list(inspect.signature(fn).parameters.values())[1:]]
+        self.returns = hints.get("return", t.Any)
+        self.colour: Colour = _colour(fn, self.returns)
+        self.route = self._route(http) if http else None
+        self.writes = self.colour == "write" or (
+            self.colour == "async" and not (self.route and self.route.method == "GET")
+        )
+        self.weight = weight if weight is not None else 5 if self.writes else 3
+        self._check()
+
+    @property
+    def summary(self) -> str:
+        return self.doc.splitlines()[0]
+
+    @property
+    def cli_words(self) -> list[str]:
+        return [word for word in (self.cli or "").split() if word[0] not in "<["]
+
+    @property
+    def cli_arguments(self) -> list[tuple[str, bool]]:
+        """(name, required) of the positional arguments of the command."""
+        return [(name, not optional) for name, optional in _ARGUMENT.findall(self.cli or "")]
+
+    @property
+    def wants_app(self) -> bool:
+        """Does a person have to say which app is meant?"""
+        return bool(self.route and "app" in self.route.words) or any(n == "app" for n, _ in self.cli_arguments)
+
+    @property
+    def answer(self) -> t.Any:
+        """The type of what the caller gets, without the plan around it."""
+        if self.colour == "stream" or t.get_origin(self.returns) in (Write, Scan):
+            return t.get_args(self.returns)[0]
+        return self.returns
+
+    def _route(self, text: str) -> Route:
+        matched = _HTTP.fullmatch(text)
+        if not matched:
+            raise TypeError(f"{self.name}: cannot read http={text!r}")
+        method, path, status, mime = matched.groups()
+        return Route(method, path, int(status or 200), mime)
+
+    def _check(self) -> None:
+        names = {p.name for p in self.parameters}
+        if not self.doc:
+            raise TypeError(f"{self.name}: a syscall needs a docstring, it is the documentation")
+        if self.role is not None and self.role not in ROLES:
+            raise TypeError(f"{self.name}: no role called {self.role}")
+        if "app" in names:
+            raise TypeError(f"{self.name}: `app` fills call.app and may not be a parameter")
+        said = [*(self.route.words if self.route else ()), *(name for name, _ in self.cli_arguments)]
+        for word in said:
+            if word != "app" and word not in names and f"{word}_" not in names:
+                raise TypeError(f"{self.name}: {word} is not a parameter")
+        if self.wants_app and self.cli and not self.route and "app" not in dict(self.cli_arguments):
+            raise TypeError(f"{self.name}: a command for an app needs <app> or a path with {{app}}")
+
+
+def syscall(name: str, **words: t.Any) -> Callable[[Callable[..., t.Any]], Callable[..., t.Any]]:
+    """Declare a capability. Takes the keyword arguments of `Declaration`."""
+
+    def attach(fn: Callable[..., t.Any]) -> Callable[..., t.Any]:
+        fn.syscall = Declaration(name, fn, **words)  # type: ignore[attr-defined]
+        return fn
+
+    return attach
+
+
+def is_json(kind: t.Any) -> bool:
+    return t.get_origin(kind) is t.Annotated and JSON in kind.__metadata__
+
+
+def _parameter(p: inspect.Parameter, hints: dict[str, t.Any]) -> Parameter:
+    kind = harden(hints[p.name])
+    default = p.default
+    if Duration in _members(kind) and isinstance(default, str):
+        default = int(Duration.parse(default))
+    return Parameter(p.name, kind, default, p.kind is p.KEYWORD_ONLY, p.kind is p.VAR_POSITIONAL)
+
+
+def harden(kind: t.Any) -> t.Any:
+    """The type with every unguarded `str`, `int` and `float` inside replaced by its guarded word."""
+    guarded = {str: Text, int: Integer, float: Number}.get(kind) if isinstance(kind, type) else None
+    if guarded is not None:
+        return guarded
+    origin, args = t.get_origin(kind), t.get_args(kind)
+    if origin in (list, dict, tuple, set, frozenset):
+        # a key of a mapping stays text: msgspec wants str there
+        inner = [a if origin is dict and i == 0 else harden(a) for i, a in enumerate(args)]
+        return origin[tuple(inner)] if len(inner) != 1 else origin[inner[0]]
+    if origin is t.Annotated and t.get_origin(args[0]) in (list, dict):
+        return t.Annotated[(harden(args[0]), *kind.__metadata__)]
+    if origin in (t.Union, types.UnionType):
+        return t.Union[tuple(harden(a) for a in args)]  # noqa: UP007
+    return kind
+
+
+def _members(kind: t.Any) -> tuple[t.Any, ...]:
+    return t.get_args(kind) if t.get_origin(kind) in (t.Union, types.UnionType) else (kind,)
+
+
+def _colour(fn: Callable[..., t.Any], returns: t.Any) -> Colour:
+    if inspect.isasyncgenfunction(fn):
+        return "stream"
+    if inspect.iscoroutinefunction(fn):
+        return "async"
+    origin = t.get_origin(returns) or returns
+    return "write" if origin is Write else "scan" if origin is Scan else "value"
+
+
+def plain(kind: t.Any) -> t.Any:
+    """The type without its annotations: what an author calls it."""
+    return t.get_args(kind)[0] if t.get_origin(kind) is t.Annotated else kind
+
+
+def is_page(kind: t.Any) -> bool:
+    return (t.get_origin(kind) or kind) is Page
+
+
+def is_struct(kind: t.Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def is_word(kind: t.Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, WORDS)

@@ -1,0 +1,127 @@
+"""How a capability looks from JavaScript: a descriptor for the prelude, a signature for `fazt.d.ts`."""
+
+from __future__ import annotations
+
+import types
+import typing as t
+from typing import Any
+
+import msgspec
+
+from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_struct, plain
+from kernel.syscall.registry import Entry
+from kernel.syscall.words import WORDS, Upload
+
+_SIMPLE = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    dict: "Record<string, any>",
+    list: "any[]",
+    bytes: "ArrayBuffer | Uint8Array | string",
+    type(None): "null",
+    Upload: "Uint8Array",
+}
+
+
+def descriptor(entry: Entry) -> dict[str, Any]:
+    """What the prelude needs to build the function: names never cross again, only the number does."""
+    declared = entry.declared
+    positional = [p for p in declared.parameters if not p.option and not p.many]
+    return {
+        "op": entry.number,
+        "path": declared.js,
+        "alias": list(declared.alias),
+        "async": declared.colour in ("async", "stream"),
+        "stream": declared.colour == "stream",
+        "args": [p.public for p in positional],
+        # JSON has no `undefined`: the prelude fills holes with the defaults before it sends the array
+        "defaults": [None if p.required else _jsonable(p.default) for p in positional if not p.is_bytes],
+        "required": sum(p.required for p in positional),
+        "options": [p.camel for p in declared.parameters if p.option],
+        "bytes": next((i for i, p in enumerate(positional) if p.is_bytes), -1),
+        "rest": any(p.many for p in declared.parameters),
+    }
+
+
+def _jsonable(value: Any) -> Any:
+    return msgspec.to_builtins(value) if is_struct(type(value)) else value
+
+
+def signature(declared: Declaration) -> str:
+    """One documented line of `fazt.d.ts`."""
+    parts = []
+    for p in declared.parameters:
+        if p.many:
+            parts.append(f"...{p.public}: {typescript(p.type)}[]")
+        elif not p.option:
+            parts.append(f"{p.public}{_optional(p)}: {typescript(p.type)}")
+    options = [p for p in declared.parameters if p.option]
+    if options:
+        mark = "" if any(p.required for p in options) else "?"
+        fields = "; ".join(f"{p.camel}{_optional(p)}: {typescript(p.type)}" for p in options)
+        parts.append(f"options{mark}: {{ {fields} }}")
+    answer = typescript(declared.answer, answering=True)
+    if declared.colour == "stream":
+        answer = f"AsyncIterable<{answer}>"
+    elif declared.colour == "async":
+        answer = f"Promise<{answer}>"
+    last = (declared.js or declared.name).rpartition(".")[2]
+    return f"/** {declared.summary} */\nfunction {last}({', '.join(parts)}): {answer};"
+
+
+def _optional(p: Parameter) -> str:
+    return "" if p.required else "?"
+
+
+def typescript(kind: Any, answering: bool = False) -> str:
+    if kind is Any or is_json(kind):
+        return "any"
+    if kind is None or kind is type(None):
+        return "void" if answering else "null"
+    if kind is msgspec.UnsetType:
+        return "undefined"
+    kind = plain(kind)
+    origin, args = t.get_origin(kind), t.get_args(kind)
+    if origin in (t.Union, types.UnionType):
+        return " | ".join(dict.fromkeys(typescript(arg) for arg in args))
+    if origin is t.Literal:
+        return " | ".join(f'"{arg}"' if isinstance(arg, str) else str(arg).lower() for arg in args)
+    if origin in (list, set, frozenset, tuple):
+        inner = typescript(args[0])
+        return f"({inner})[]" if " | " in inner else f"{inner}[]"
+    if origin is dict:
+        return f"Record<string, {typescript(args[1])}>"
+    if is_page(kind):
+        return f"{typescript(args[0])}[]" if args else "any[]"
+    if is_struct(kind):
+        fields = msgspec.structs.fields(kind)
+        return (
+            "{ " + "; ".join(f"{f.encode_name}{'' if f.required else '?'}: {typescript(f.type)}" for f in fields) + " }"
+        )
+    if isinstance(kind, type) and issubclass(kind, WORDS):
+        return kind.typescript
+    return _SIMPLE.get(kind, "any")
+
+
+def declarations_file(entries: t.Iterable[Entry]) -> str:
+    """The whole `fazt.d.ts`: one nested namespace per word of the paths."""
+    tree: dict[str, Any] = {}
+    for entry in entries:
+        if entry.declared.js:
+            *spaces, _ = entry.declared.js.split(".")
+            node = tree
+            for space in spaces:
+                node = node.setdefault(space, {})
+            node.setdefault("", []).append(signature(entry.declared))
+    lines = ["// Generated from the registry by `fazt surface --types`. Do not edit.", "", "declare namespace fazt {"]
+    lines += _namespace(tree, "  ")
+    return "\n".join([*lines, "}", ""])
+
+
+def _namespace(tree: dict[str, Any], indent: str) -> list[str]:
+    lines = [indent + line for text in tree.get("", []) for line in text.splitlines()]
+    for name in sorted(key for key in tree if key):
+        lines += [f"{indent}namespace {name} {{", *_namespace(tree[name], indent + "  "), f"{indent}}}"]
+    return lines

@@ -1,0 +1,82 @@
+"""What a function returns when it wants the world changed or searched: a plan. The driver carries it out.
+
+A function never commits and never waits, so the same function serves an app's thread (which blocks) and the
+event loop (which awaits). Plans add up: `a + b` is one atomic batch whose answer is a's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from kernel.base.errors import FaztError
+from kernel.base.tables import Read
+
+T = TypeVar("T", covariant=True)
+Item = TypeVar("Item")
+
+
+class Step(NamedTuple):
+    """One statement of a batch. When a constraint stops it, `error` is what the caller hears."""
+
+    sql: str
+    params: Mapping[str, Any]
+    error: FaztError | None = None
+
+
+def expect(count: int, error: FaztError) -> Step:
+    """A step that fails the batch unless the step before it changed exactly `count` rows."""
+    return Step("insert into expect (ok) select 0 where changes() <> :count", {"count": count}, error)
+
+
+class Write(Generic[T]):
+    """Statements to apply as one, and how their rows become the answer (called after COMMIT)."""
+
+    __slots__ = ("steps", "then")
+
+    def __init__(self, steps: Sequence[Step], then: Callable[[list[list[Any]]], T] | None = None) -> None:
+        self.steps, self.then = tuple(steps), then
+
+    def __add__(self, other: Write[Any]) -> Write[T]:
+        mine, theirs, count = self.then, other.then, len(self.steps)
+
+        def both(rows: list[list[Any]]) -> Any:
+            answer = mine(rows[:count]) if mine else None
+            if theirs:
+                theirs(rows[count:])
+            return answer
+
+        return Write((*self.steps, *other.steps), both if mine or theirs else None)
+
+    def expect(self, count: int, error: FaztError) -> Write[T]:
+        """Only if the last statement changes `count` rows; otherwise nothing of the batch happens."""
+        return Write((*self.steps, expect(count, error)), self.then)
+
+    def giving(self, answer: Callable[[list[list[Any]]], Item]) -> Write[Item]:
+        return Write(self.steps, answer)
+
+    def result(self, rows: list[list[Any]]) -> T | None:
+        return self.then(rows) if self.then else None
+
+
+class Scan(Generic[T]):
+    """Reads that may take long: they run in the reader pool, under a budget, in one snapshot."""
+
+    __slots__ = ("reads", "then")
+
+    def __init__(self, reads: Sequence[tuple[Read, Mapping[str, Any]]], then: Callable[[list[list[Any]]], T]) -> None:
+        self.reads, self.then = tuple(reads), then
+
+
+class Page(Struct, Generic[Item]):
+    """One page of a list. `meta` says where it stands in the whole."""
+
+    items: list[Item]
+    meta: dict[str, Any]
+
+
+def page(items: list[Item], offset: int, limit: int, total: int) -> Page[Item]:
+    more = offset + len(items) < total
+    return Page(items, {"offset": offset, "limit": limit, "total": total, "has_more": more})

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import support
+
+_began = time.monotonic()
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[support.Running]:
+    """A fresh node on a port of this machine."""
+    async with support.running(tmp_path / "data.db") as made:
+        yield made
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    terminalreporter.config.fazt_stats = terminalreporter.stats
+
+
+def pytest_unconfigure(config: Any) -> None:
+    """The last line: how many tests there were."""
+    stats = getattr(config, "fazt_stats", None)
+    if stats is not None and not hasattr(config, "workerinput"):
+        count = {name: len(stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+        failed = count["failed"] + count["error"]
+        print(
+            f"{count['passed']} passed, {failed} failed, {count['skipped']} skipped in {time.monotonic() - _began:.0f} s"
+        )
