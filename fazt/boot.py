@@ -104,8 +104,16 @@ class Node:
             limit_of=self.settings.__getitem__,
             functions={"audit_hash": activity.audit_hash},
         )
+        try:
+            self._wake(overrides or {})
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _wake(self, overrides: dict[str, Any]) -> None:
+        path = self.path
         config.load(self.store, self.settings)
-        for name, value in (overrides or {}).items():
+        for name, value in overrides.items():
             self.settings.override(name, value)
         users.ensure_owner(self.store)
         self.seal = open_seal(path, facts.fact(self.store, "seal.key_id"), os.environ)

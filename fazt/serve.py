@@ -88,6 +88,9 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     announce(await _ready(node, site))
     await stopped.wait()
     logger.info("stopping")
+    if again:
+        # the next program takes the sockets over: clients queue, nobody is refused
+        sockets.hand_over(opened)
     await server.drain(DRAIN_SECONDS)
     await node.stop()
     return bool(again)
@@ -116,6 +119,7 @@ def attach(node: Node, site: Site) -> Server:
         https=site.https,
     ).mount(server)
     server.mount("root", Follow(node.store, node.clicks).endpoint)
+    server.healthy = lambda: node.store.writer.alive
     server.touch = toucher(node.store, node.supervisor.later)
     node.ports.fill(Published(__version__, api.endpoints))
     node.running.server = server

@@ -41,7 +41,7 @@ class Commands(Line):
     least, most = 1, 200
 
 
-@syscall("command.run", role="user", http="POST /api/cmd", js=False, weight=0, scope="deploy")
+@syscall("command.run", role="user", http="POST /api/cmd", js=False, weight=0, scope="any")
 async def run(call: Call, command: Commands, args: list[Word] = [], *, files: dict[str, FileSent] = {}) -> Done:  # noqa: B006
     """Run a command of the command line on this node, as whoever asks."""
     if len(args) > MOST_WORDS:

@@ -13,7 +13,7 @@ from kernel.base.ids import is_id, new_id
 from kernel.base.site import Site
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.storage.store import Store
-from kernel.syscall import Call, Limit, Line, Offset, Page, Text, Write, syscall
+from kernel.syscall import Call, Limit, Line, Offset, Page, Scan, Text, Write, syscall
 from kernel.syscall.plan import page
 
 Visibility = Literal["public", "unlisted", "private", "internal", "vpn-only"]
@@ -197,13 +197,16 @@ def _public(app: App) -> PublicApp:
 
 
 @syscall("apps.list", role="public", http="GET /api/apps", cli="app list", js=False, scope="deploy")
-def apps_list(call: Call, *, all: bool = False, offset: Offset = 0, limit: Limit = 20) -> Page[App | PublicApp]:
+def apps_list(call: Call, *, all: bool = False, offset: Offset = 0, limit: Limit = 20) -> Scan[Page[App | PublicApp]]:
     """The apps of this node, newest first; with all=true the deleted ones too. A guest sees what is public."""
     guest = not call.is_at_least("admin")
     wanted = {"all": all and not guest, "listed": guest}
-    total = call.store.one(COUNT, **wanted)[0]
-    apps = [_app(call, row) for row in call.store.all(LIST, **wanted, limit=limit, offset=offset)]
-    return page([_public(app) if guest else app for app in apps], offset, limit, total)
+
+    def shown(rows: list[list[Any]]) -> Page[App | PublicApp]:
+        apps = [_app(call, row) for row in rows[0]]
+        return page([_public(app) if guest else app for app in apps], offset, limit, rows[1][0][0])
+
+    return call.store.scan((LIST, {**wanted, "limit": limit, "offset": offset}), (COUNT, wanted), then=shown)
 
 
 @syscall("apps.get", http="GET /api/apps/{app}", cli="app info <app>", js=False, scope="deploy")

@@ -6,7 +6,7 @@ Values changed by the owner live in the data file; a flag of the command line go
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kernel.base.errors import FaztError, invalid
@@ -27,11 +27,10 @@ class Setting:
         least: float | None = None,
         most: float | None = None,
         choices: tuple[str, ...] = (),
-        secret: bool = False,
-        limit: bool = False,
+        check: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name, self.kind, self.doc = name, kind, doc
-        self.least, self.most, self.choices, self.secret, self.limit = least, most, choices, secret, limit
+        self.least, self.most, self.choices, self.check = least, most, choices, check
         self.default = self._typed(default)
 
     @property
@@ -41,6 +40,8 @@ class Setting:
     def parse(self, value: Any, force: bool = False) -> Any:
         try:
             parsed = self._typed(value)
+            if self.check and parsed is not None:
+                parsed = self.check(parsed)
         except ValueError as error:
             raise invalid("value", f"{self.name} {error}", setting=self.name) from None
         if self.choices and parsed not in self.choices:

@@ -107,14 +107,11 @@ class Api:
 
     async def _stream(self, asked: Asked, items: AsyncIterator[Any]) -> web.StreamResponse:
         """Server-sent events; an error on the way is the last of them."""
-        first = await anext(items, None)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(asked.request)
         try:
-            if first is not None:
-                await response.write(b"data: " + encode(first) + b"\n\n")
-                async for item in items:
-                    await response.write(b"data: " + encode(item) + b"\n\n")
+            async for item in items:
+                await response.write(b"data: " + encode(item) + b"\n\n")
         except FaztError as error:
             await response.write(b"event: error\ndata: " + encode(error.public()) + b"\n\n")
         return response

@@ -41,6 +41,7 @@ class Asked:
 
     async def body(self, most: int = MOST_BODY) -> bytes:
         """The whole body; one that is too large is refused before it is read."""
+        self.request._client_max_size = most
         length = self.request.content_length
         if length is not None and length > most:
             raise too_large(most)

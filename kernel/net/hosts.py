@@ -35,9 +35,13 @@ def parse_host(header: str) -> str:
             return f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
         except ValueError:
             raise _malformed() from None
-    if len(host) > 253 or not _NAME.fullmatch(host):
+    if not is_name(host):
         raise _malformed()
     return host
+
+
+def is_name(host: str) -> bool:
+    return len(host) <= 253 and _NAME.fullmatch(host) is not None
 
 
 def _malformed() -> FaztError:

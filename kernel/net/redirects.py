@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from kernel.base.errors import FaztError, not_found
 from kernel.base.ids import new_id
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
-from kernel.syscall import Call, Limit, Line, Offset, Page, Step, Write, syscall
+from kernel.syscall import Call, Limit, Line, Offset, Page, Scan, Step, Write, syscall
 from kernel.syscall.call import Scoped
 from kernel.syscall.plan import page
 
@@ -100,14 +100,18 @@ class Clicks:
 
 
 @syscall("redirects.list", http="GET /api/redirects", cli="redirects list", js=False)
-def redirects_list(call: Call, *, offset: Offset = 0, limit: Limit = 20) -> Page[Redirect]:
+def redirects_list(call: Call, *, offset: Offset = 0, limit: Limit = 20) -> Scan[Page[Redirect]]:
     """The short links, newest first, with their clicks."""
     waiting = call.use(Clicks).waiting
-    found = [
-        Redirect(id, slug, to, msgspec.json.decode(tags), clicks + waiting[id], created)
-        for id, slug, to, tags, clicks, created in call.store.all(LIST, limit=limit, offset=offset)
-    ]
-    return page(found, offset, limit, call.store.one(COUNT)[0])
+
+    def shown(rows: list[list[Any]]) -> Page[Redirect]:
+        found = [
+            Redirect(id, slug, to, msgspec.json.decode(tags), clicks + waiting[id], created)
+            for id, slug, to, tags, clicks, created in rows[0]
+        ]
+        return page(found, offset, limit, rows[1][0][0])
+
+    return call.store.scan((LIST, {"limit": limit, "offset": offset}), (COUNT, {}), then=shown)
 
 
 @syscall("redirects.create", http="POST /api/redirects -> 201", cli="redirects create <slug> <destination>", js=False)

@@ -1,9 +1,23 @@
 """Settings of the network side."""
 
 from kernel.base.settings import Setting
+from kernel.net.hosts import is_address, is_name
+
+
+def domain(value: str) -> str:
+    """A name under which apps can have names of their own: not an address."""
+    name = value.lower().rstrip(".")
+    if not is_name(name) or is_address(name):
+        raise ValueError("must be a domain name like example.com")
+    return name
+
 
 DOMAIN = Setting(
-    "net.domain", str, "localhost", "The node's own domain; apps live below it. Takes effect at the next start."
+    "net.domain",
+    str,
+    "localhost",
+    "The node's own domain; apps live below it. Takes effect at the next start.",
+    check=domain,
 )
 PORT = Setting("net.port", int, 4698, "The port to listen on. Takes effect at the next start.", least=0, most=65535)
 LISTEN = Setting(

@@ -50,6 +50,14 @@ def inherited() -> list[socket.socket]:
     return found
 
 
+def hand_over(opened: list[socket.socket]) -> None:
+    """Keep the listening sockets open through exec, for `inherited` of the next program."""
+    kept = [os.dup(sock.fileno()) for sock in opened]
+    for fd in kept:
+        os.set_inheritable(fd, True)
+    os.environ[INHERITED] = ",".join(map(str, kept))
+
+
 def _open(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

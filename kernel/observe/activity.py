@@ -124,7 +124,7 @@ class ActivityJournal:
         return [self.audit(call.who, declared.name, resource, "ok", declared.weight)]
 
     def note(self, call: Call, declared: Declaration, resource: str, result: str) -> None:
-        if call.via != "js" and (declared.weight < AUDITED or result != "ok"):
+        if call.via != "js" and (0 < declared.weight < AUDITED or result != "ok"):
             self.remember(call.who, declared.name, resource, result, declared.weight, call.trace)
 
     def audit(self, who: Who, action: str, resource: str, result: str, weight: int) -> Step:

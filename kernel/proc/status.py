@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from kernel.base.settings import Setting, Settings
 from kernel.proc.supervise import Supervisor
 from kernel.security.seal import Seal
 from kernel.storage.store import Store
-from kernel.syscall import Call, syscall
+from kernel.syscall import Call, Scan, syscall
 
 if TYPE_CHECKING:
     from kernel.net.server import Server
@@ -101,21 +101,25 @@ def subsystems(running: Running) -> dict[str, State]:
 
 
 @syscall("kernel.status", http="GET /api/kernel/status", cli="proc status", js=False)
-def kernel_status(call: Call) -> KernelStatus:
+def kernel_status(call: Call) -> Scan[KernelStatus]:
     """The node and the state of its parts."""
-    running = call.use(Running)
+    running, name = call.use(Running), call.use(Settings)[NAME.name]
     parts = subsystems(running)
-    return KernelStatus(
-        running.version,
-        running.node_id,
-        call.use(Settings)["node.name"],
-        running.mode,
-        os.getpid(),
-        running.uptime(),
-        call.store.one(COUNT, all=False, listed=0)[0],
-        running.started_at,
-        parts,
-    )
+
+    def shown(rows: list[list[Any]]) -> KernelStatus:
+        return KernelStatus(
+            running.version,
+            running.node_id,
+            name,
+            running.mode,
+            os.getpid(),
+            running.uptime(),
+            rows[0][0][0],
+            running.started_at,
+            parts,
+        )
+
+    return call.store.scan((COUNT, {"all": False, "listed": 0}), then=shown)
 
 
 @syscall("system.health", http="GET /api/system/health", cli="health", js=False)

@@ -37,8 +37,9 @@ def authorize_app(who: Who, app: str, id_of: Callable[[str], str | None]) -> Non
 
 
 def _reaches(scope: str, declared: Declaration) -> bool:
-    if scope in ("*", "admin"):
+    if scope in ("*", "admin") or declared.scope == "any":
         return True
     if scope == "read":
         return not declared.writes
-    return declared.scope == "deploy"
+    # a key made for one app learns nothing of the others
+    return declared.scope == "deploy" and (scope == "deploy" or declared.wants_app)

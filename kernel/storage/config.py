@@ -44,10 +44,14 @@ def load(store: Store, settings: Settings) -> None:
 
 
 def _shown(settings: Settings, setting: Setting) -> Shown:
-    value = settings[setting.name]
-    if setting.secret and value:
-        value = "••••••"
-    return Shown(setting.name, value, setting.default, setting.kind_name, setting.doc, settings.is_set(setting.name))
+    return Shown(
+        setting.name,
+        settings[setting.name],
+        setting.default,
+        setting.kind_name,
+        setting.doc,
+        settings.is_set(setting.name),
+    )
 
 
 def _save(call: Call, name: str, value: Any, force: bool) -> Write[Shown]:

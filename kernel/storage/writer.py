@@ -35,7 +35,7 @@ class Batch:
     def __init__(self, steps: Sequence[Step], loop: asyncio.AbstractEventLoop | None) -> None:
         self.steps, self.state, self.loop = steps, WAITING, loop
         self.rows: Rows = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.future: asyncio.Future[Rows] | None = loop.create_future() if loop else None
         self.lock = None if loop else threading.Lock()
         if self.lock:
@@ -92,6 +92,10 @@ class Writer:
                 batch.state = WITHDRAWN
             return batch.state == WITHDRAWN
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Write what waits, then stop."""
         with self._guard:
@@ -107,7 +111,12 @@ class Writer:
             self._wake.wait()
             self._wake.clear()
             while group := self._take():
-                self._commit(group)
+                try:
+                    self._commit(group)
+                except BaseException as error:
+                    # whatever happens here, somebody waits for an answer and the thread must go on
+                    for batch in group:
+                        batch.error = batch.error or error
                 self._tell(group)
                 # a big result must not stay alive until the next write
                 del group

@@ -19,7 +19,7 @@ import msgspec
 
 from kernel.syscall.call import ROLES
 from kernel.syscall.plan import Page, Scan, Write
-from kernel.syscall.words import JSON, WORDS, Duration, Integer, Number, Text, Upload
+from kernel.syscall.words import JSON, WORDS, AppRef, Duration, Integer, Number, Text, Upload
 
 REQUIRED = inspect.Parameter.empty
 _HTTP = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)(?: -> (\d{3}))?(?: ([a-z]+/[a-z0-9.+-]+))?")
@@ -91,7 +91,7 @@ class Declaration:
         alias: t.Sequence[str] = (),
         confirm: str | None = None,
         weight: int | None = None,
-        scope: str | None = None,
+        scope: t.Literal["deploy", "any"] | None = None,
         deleted: bool = False,
         since: str = "0.1.0",
     ) -> None:
@@ -157,6 +157,8 @@ class Declaration:
         for word in said:
             if word != "app" and word not in names and f"{word}_" not in names:
                 raise TypeError(f"{self.name}: {word} is not a parameter")
+        if self.js and any(p.type is AppRef for p in self.parameters) and not (self.needs or "").startswith("kernel:"):
+            raise TypeError(f"{self.name}: from JavaScript another app is reached under a kernel:* grant only")
         if self.wants_app and self.cli and not self.route and "app" not in dict(self.cli_arguments):
             raise TypeError(f"{self.name}: a command for an app needs <app> or a path with {{app}}")
 
