@@ -1,7 +1,7 @@
 """Builds a Node: the only file that knows both the kernel and the services.
 
-A part of the node is a module in PARTS. What it declares is found by kind: syscalls, `Table`s, `Setting`s and
-its `MIGRATIONS`. A part added tomorrow is one line here.
+A part of the node is a module in PARTS. What it declares is found by kind: syscalls, `Table`s, `Setting`s, `Sweep`s
+and its `MIGRATIONS`. A part added tomorrow is one line here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kernel.base.clock import Clock
 from kernel.base.ids import new_id
 from kernel.base.settings import Setting, Settings
 from kernel.base.site import Site
-from kernel.base.tables import Migration, Table
+from kernel.base.tables import Migration, Sweep, Table
 from kernel.data import kv
 from kernel.net import openapi, redirects
 from kernel.net import settings as net_settings
@@ -37,10 +37,10 @@ from kernel.security.passwords import Passwords
 from kernel.security.seal import open_seal
 from kernel.storage import config, facts
 from kernel.storage.store import open_store
+from kernel.storage.sweep import sweep
 from kernel.syscall import Registry
 from kernel.syscall.call import Ports
 from kernel.syscall.driver import Driver
-from kernel.syscall.plan import Step
 
 PARTS: tuple[ModuleType, ...] = (
     facts,
@@ -91,7 +91,7 @@ class Node:
         overrides: dict[str, Any] | None = None,
         parts: tuple[ModuleType, ...] = PARTS,
     ) -> None:
-        self.path, self.clock = path, clock or Clock()
+        self.path, self.clock, self.parts = path, clock or Clock(), parts
         self.settings = Settings(declared(Setting, parts))
         self.registry = registry(parts)
         self.journal = ActivityJournal(self.clock)
@@ -148,9 +148,8 @@ class Node:
 
     def _chores(self) -> None:
         async def expired() -> None:
-            now = {"now": self.clock.now()}
-            await kv.sweep(self.store)
-            await self.store.write([Step(sessions.SWEEP.sql, now), Step(links.SWEEP.sql, now)])
+            for due in declared(Sweep, self.parts):
+                await sweep(self.store, due, self.clock.now())
 
         async def key_uses() -> None:
             steps = self.key_uses.steps(self.store.scoped(""))

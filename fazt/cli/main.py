@@ -19,6 +19,8 @@ from fazt.client import http, target
 from kernel.base.errors import FaztError
 from kernel.base.text import nearest
 
+# what only a running node can tell
+LIVE = ("kernel.status", "system.health")
 EPILOG = "Every list takes --json. `fazt @peer …` runs a command on another node. `fazt up` starts this one."
 
 
@@ -152,6 +154,8 @@ def _on_file(database: Path, invocation: Invocation) -> dict[str, Any]:
     held = holder(Path(database).resolve())
     if held and held.get("socket"):
         return _ask(invocation.words(), invocation.files, own_socket=Path(held["socket"]))
+    if invocation.entry.declared.name in LIVE:
+        raise FaztError("NOT_FOUND", f"No node runs on {database}.", f"Start one: fazt up --db {database}")
     return _in_process(database, invocation)
 
 

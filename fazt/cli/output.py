@@ -45,6 +45,13 @@ LAYOUTS: dict[str, Callable[[Any], str]] = {
     "apps.create": lambda data: f"Made {data['slug'] or data['id']}: {data['url']}\n",
     "apps.delete": lambda data: "Gone for ever.\n" if data["purged"] else f"Deleted. To undo, run: {data['undo']}\n",
 }
+# the columns a person wants of a wide list, by capability
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "apps.list": ("slug", "id", "title", "visibility", "status", "url", "deleted_at"),
+    "config.list": ("name", "value", "default", "set", "doc"),
+    "activity.list": ("at", "actor_type", "actor_id", "action", "resource", "result"),
+    "audit.list": ("at", "actor_type", "actor_id", "action", "resource", "result"),
+}
 ASIDE = {"keys.create": "Keep this key: it is not shown again."}
 
 
@@ -59,6 +66,10 @@ def render(name: str, data: Any) -> str:
         return "Nothing here yet.\n"
     if isinstance(plain, str | int | float | bool):
         return _value(plain) + "\n"
+    if name in COLUMNS and isinstance(plain, list):
+        plain = [{column: row.get(column) for column in COLUMNS[name]} for row in plain]
+    if isinstance(plain, dict) and plain and all(isinstance(value, dict) for value in plain.values()):
+        plain = [{"name": key, **value} for key, value in plain.items()]
     return formats.text(_times(plain))
 
 

@@ -110,17 +110,26 @@ class Read(Statement):
         return expand(self.template, naming)
 
 
+class Append(Read):
+    """An insert into a node table whose values are made inside SQL."""
+
+    def __init__(self, template: str) -> None:
+        super().__init__(template)
+        if any(table.scope != "node" for table in self.tables):
+            raise TypeError(f"rows of apps are written by the store's own verbs: {template}")
+
+
 class _Change(Statement):
-    def __init__(self, table: Table, where: str, body: str, returning: str = "", everywhere: bool = False) -> None:
+    def __init__(self, table: Table, where: str, body: str, returning: str = "") -> None:
         self.table, self.where, self.body, self.returning = table, where, body, returning
-        self.mine = "" if table.scope == "node" or everywhere else f"{MINE} and "
         names = [TABLES[name] for name in dict.fromkeys(_MACRO.findall(body + where))]
         super().__init__(f"{body} {where} {returning}", (table, *names), _caller())
 
     def render(self, naming: Naming) -> str:
+        mine = "" if self.table.scope == "node" else f"{MINE} and "
         tail = f" returning {self.returning}" if self.returning else ""
         head = self.body.replace("{}", naming(self.table))
-        return expand(f"{head} where {self.mine}({self.where}){tail}", naming)
+        return expand(f"{head} where {mine}({self.where}){tail}", naming)
 
 
 class Patch(_Change):
@@ -137,13 +146,17 @@ class Remove(_Change):
         super().__init__(table, where, "delete from {}", returning)
 
 
-class Sweep(_Change):
-    """Delete matching rows of every app: for the kernel's own chores, in the room of the table only."""
+class Sweep(Statement):
+    """Delete what is due, of every app: the kernel's own chore, in the room of the table only. `due` is a time."""
 
-    def __init__(self, table: Table, *, where: str) -> None:
-        if room_of(table.module) != room_of(_caller()):
-            raise TypeError(f"{_caller()} may not sweep {table.name}, a table of {table.module}")
-        super().__init__(table, where, "delete from {}", everywhere=True)
+    def __init__(self, table: Table, *, due: str) -> None:
+        self.table, self.due = table, due
+        super().__init__("", (table,), _caller())
+        if room_of(table.module) != room_of(self.module):
+            raise TypeError(f"{self.module} may not sweep {table.name}, a table of {table.module}")
+
+    def render(self, naming: Naming) -> str:
+        return f"delete from {naming(self.table)} where {self.due} <= :until"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import msgspec
 
 from kernel.base.clock import Clock
 from kernel.base.ids import new_id
-from kernel.base.tables import Migration, Read, Remove, Table
+from kernel.base.tables import Append, Migration, Read, Remove, Table
 from kernel.syscall import Call, Declaration, Duration, Line, Offset, Page, Scan, Step, Write, syscall
 from kernel.syscall.call import Scoped, Who
 from kernel.syscall.plan import page
@@ -65,10 +65,10 @@ create table audit (seq integer primary key, id text not null, at integer not nu
     ),
 )
 # the chain is made inside SQL, so that a batch that fails leaves no hole in it
-CHAIN = """insert into audit (id, at, actor_type, actor_id, action, resource, result, weight, hash, created_at)
+CHAIN = Append("""insert into {audit} (id, at, actor_type, actor_id, action, resource, result, weight, hash, created_at)
 select :id, :at, :actor_type, :actor_id, :action, :resource, :result, :weight,
-  audit_hash(coalesce((select hash from audit order by seq desc limit 1), ''),
-    :id, :at, :actor_type, :actor_id, :action, :resource, :result, :weight), :at"""
+  audit_hash(coalesce((select hash from {audit} order by seq desc limit 1), ''),
+    :id, :at, :actor_type, :actor_id, :action, :resource, :result, :weight), :at""")
 
 _WHERE = """where weight between :least and :most and at >= :since and (:actor is null or actor_id = :actor)
   and (:action is null or action = :action or action like :action || '.%')
@@ -129,7 +129,7 @@ class ActivityJournal:
 
     def audit(self, who: Who, action: str, resource: str, result: str, weight: int) -> Step:
         return Step(
-            CHAIN,
+            CHAIN.sql,
             {
                 "id": new_id("aud"),
                 "at": self._clock.now(),

@@ -29,7 +29,7 @@ create table signin_links (token_hash blob primary key, user_id text not null, e
 )
 OPEN = Read("select user_id from {signin_links} where token_hash = :hash and used_at is null and expires_at > :now")
 CONSUME = Patch(LINKS, set="used_at = :now", where="token_hash = :hash and used_at is null and expires_at > :now")
-SWEEP = Sweep(LINKS, where="expires_at < :now")
+SWEEP = Sweep(LINKS, due="expires_at")
 
 
 class SigninLink(msgspec.Struct):

@@ -65,7 +65,7 @@ END = Remove(SESSIONS, where="token_hash = :hash")
 END_SHOWN = Remove(SESSIONS, where="user_id = :user_id and lower(substr(hex(token_hash), 1, 16)) = :id")
 END_OTHERS = Remove(SESSIONS, where="user_id = :user_id and token_hash <> :hash")
 TOUCH = Patch(SESSIONS, set="last_seen = :now, expires_at = :now + lasts", where="token_hash = :hash")
-SWEEP = Sweep(SESSIONS, where="expires_at < :now")
+SWEEP = Sweep(SESSIONS, due="expires_at")
 
 
 class SessionShown(msgspec.Struct):
