@@ -93,12 +93,15 @@ class Declaration:
         weight: int | None = None,
         scope: t.Literal["deploy", "any"] | None = None,
         deleted: bool = False,
+        quiet: bool = False,
         since: str = "0.1.0",
     ) -> None:
         self.name, self.fn, self.needs, self.role = name, fn, needs, role
         self.cli, self.alias, self.confirm, self.scope, self.since = cli, tuple(alias), confirm, scope, since
         # `deleted`: the app it is about may be one that was deleted
         self.deleted = deleted
+        # `quiet`: JavaScript gets nothing back, where other doors answer with what was made
+        self.quiet = quiet
         self.js = name if js is True else js or None
         self.module = fn.__module__
         self.doc = inspect.cleandoc(fn.__doc__ or "")

@@ -35,6 +35,7 @@ def descriptor(entry: Entry) -> dict[str, Any]:
         "alias": list(declared.alias),
         "async": declared.colour in ("async", "stream"),
         "stream": declared.colour == "stream",
+        "void": declared.quiet,
         "args": [p.public for p in positional],
         # JSON has no `undefined`: the prelude fills holes with the defaults before it sends the array
         "defaults": [None if p.required else _jsonable(p.default) for p in positional if not p.is_bytes],
@@ -50,7 +51,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def signature(declared: Declaration) -> str:
-    """One documented line of `fazt.d.ts`."""
+    """The function as TypeScript: `get(key: string): any`."""
     parts = []
     for p in declared.parameters:
         if p.many:
@@ -62,13 +63,13 @@ def signature(declared: Declaration) -> str:
         mark = "" if any(p.required for p in options) else "?"
         fields = "; ".join(f"{p.camel}{_optional(p)}: {typescript(p.type)}" for p in options)
         parts.append(f"options{mark}: {{ {fields} }}")
-    answer = typescript(declared.answer, answering=True)
+    answer = "void" if declared.quiet else typescript(declared.answer, answering=True)
     if declared.colour == "stream":
         answer = f"AsyncIterable<{answer}>"
     elif declared.colour == "async":
         answer = f"Promise<{answer}>"
     last = (declared.js or declared.name).rpartition(".")[2]
-    return f"/** {declared.summary} */\nfunction {last}({', '.join(parts)}): {answer};"
+    return f"{last}({', '.join(parts)}): {answer}"
 
 
 def _optional(p: Parameter) -> str:
@@ -106,7 +107,7 @@ def typescript(kind: Any, answering: bool = False) -> str:
 
 
 def declarations_file(entries: t.Iterable[Entry]) -> str:
-    """The whole `fazt.d.ts`: one nested namespace per word of the paths."""
+    """The whole `fazt.d.ts`: one object type per word of the paths (its methods may be called `delete`)."""
     tree: dict[str, Any] = {}
     for entry in entries:
         if entry.declared.js:
@@ -114,14 +115,15 @@ def declarations_file(entries: t.Iterable[Entry]) -> str:
             node = tree
             for space in spaces:
                 node = node.setdefault(space, {})
-            node.setdefault("", []).append(signature(entry.declared))
-    lines = ["// Generated from the registry by `fazt surface --types`. Do not edit.", "", "declare namespace fazt {"]
-    lines += _namespace(tree, "  ")
-    return "\n".join([*lines, "}", ""])
+            node.setdefault("", []).append(entry.declared)
+    lines = ["// Generated from the registry by `fazt surface --types`. Do not edit.", "", "declare const fazt: {"]
+    return "\n".join([*lines, *_members(tree, "  "), "};", ""])
 
 
-def _namespace(tree: dict[str, Any], indent: str) -> list[str]:
-    lines = [indent + line for text in tree.get("", []) for line in text.splitlines()]
+def _members(tree: dict[str, Any], indent: str) -> list[str]:
+    lines = []
+    for declared in tree.get("", []):
+        lines += [f"{indent}/** {declared.summary} */", f"{indent}{signature(declared)};"]
     for name in sorted(key for key in tree if key):
-        lines += [f"{indent}namespace {name} {{", *_namespace(tree[name], indent + "  "), f"{indent}}}"]
+        lines += [f"{indent}{name}: {{", *_members(tree[name], indent + "  "), f"{indent}}};"]
     return lines

@@ -74,11 +74,8 @@ def _entry(declared: Declaration) -> list[str]:
     if declared.cli:
         lines.append(f"- command `fazt {declared.cli}`{' (asks for --confirm)' if declared.confirm else ''}")
     if declared.js:
-        lines.append(
-            f"- JavaScript `fazt.{signature(declared).splitlines()[-1].removeprefix('function ')}`".replace(
-                f"fazt.{declared.js.rpartition('.')[2]}(", f"fazt.{declared.js}("
-            )
-        )
+        spaces = declared.js.rpartition(".")[0]
+        lines.append(f"- JavaScript `fazt.{spaces + '.' if spaces else ''}{signature(declared)}`")
     who = "nobody in particular: it is a pure function" if declared.role is None else f"role `{declared.role}`"
     lines.append(f"- a person needs {who}; an app needs {f'`{declared.needs}`' if declared.needs else 'no permission'}")
     for p in declared.parameters:
