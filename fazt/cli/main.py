@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -37,12 +38,22 @@ def main(argv: list[str] | None = None) -> int:
     except FaztError as error:
         output.show_error(error, style)
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         # whoever read our output has seen enough
         sys.stderr.close()
         return 0
+    except Exception as error:
+        if os.environ.get("FAZT_DEBUG"):
+            raise
+        fault = FaztError(
+            "INTERNAL_ERROR",
+            f"Something went wrong inside Fazt ({type(error).__name__}: {error}).",
+            "FAZT_DEBUG=1 shows where.",
+        )
+        output.show_error(fault, style)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _run(words: list[str]) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from kernel.apps.names import Slug, check_free, slug_of
 from kernel.base.errors import FaztError, not_found
 from kernel.base.ids import is_id, new_id
+from kernel.base.json import decode, to_text
 from kernel.base.site import Site
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.storage.store import Store
@@ -186,7 +186,7 @@ def find(store: Store, ref: str, deleted: bool = False) -> str | None:
 
 def _app(call: Call, row: Any) -> App:
     fields = list(row)
-    fields[4], fields[8] = msgspec.json.decode(fields[4]), bool(fields[8])
+    fields[4], fields[8] = decode(fields[4]), bool(fields[8])
     app = App(*fields)
     app.url = call.use(Site).app_url(app.slug or app.id.replace("_", "-", 1))
     return app
@@ -238,7 +238,7 @@ def apps_create(
         original_id=id,
         title=name,
         description=description,
-        tags=msgspec.json.encode(tags).decode(),
+        tags=to_text(tags),
         visibility=visibility,
         source="deploy",
         spa=spa,
@@ -269,7 +269,7 @@ def apps_update(
         visibility=visibility,
         spa=spa,
         now=call.now,
-        tags=None if tags is None else msgspec.json.encode(tags).decode(),
+        tags=None if tags is None else to_text(tags),
     )
     return plan.expect(1, not_found("app", call.app or "")).giving(lambda _: Saved(call.app or ""))
 
@@ -324,7 +324,7 @@ def apps_restore(call: Call) -> Write[Restored]:
 
 def _claim(call: Call, slug: str, app: str) -> Write[None]:
     """Make the slug the app's primary alias, unless a living app has it."""
-    targets = msgspec.json.encode({"app_id": app}).decode()
+    targets = to_text({"app_id": app})
     return call.store.do(FREE, slug=slug, id=app) + call.store.insert(
         ALIASES,
         _taken(slug),

@@ -11,8 +11,9 @@ from aiohttp.multipart import BodyPartReader
 
 from kernel.apps.caller import Caller
 from kernel.base.errors import FaztError, not_found
+from kernel.base.json import encode
 from kernel.net.asked import Asked, too_large
-from kernel.net.envelope import encode, json_object, success
+from kernel.net.envelope import json_object, success
 from kernel.net.formats import FORMATS
 from kernel.net.router import Endpoint, Router
 from kernel.syscall import Call, Page, Upload

@@ -9,24 +9,13 @@ import msgspec
 from aiohttp import web
 
 from kernel.base.errors import FaztError, invalid
+from kernel.base.json import encode
 from kernel.base.text import MAX_DEPTH
 from kernel.syscall.plan import Page
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s"\[\]{}:,]+')
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 BLAME_WITHIN = 64 * 1024
-
-
-def _plain(value: Any) -> Any:
-    """Words of signatures are subclasses of text and numbers: they leave as such."""
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return int(value)
-    raise NotImplementedError(type(value))
-
-
-encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 def shape(result: Any) -> dict[str, Any]:

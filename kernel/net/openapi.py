@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from kernel.base.errors import CODES
+from kernel.base.json import encode
 from kernel.base.site import Site
 from kernel.syscall import Call, Declaration, Registry, syscall
 from kernel.syscall.schema import Schemas
@@ -47,7 +46,7 @@ def openapi(call: Call) -> bytes:
     """The OpenAPI 3.1 document of this node."""
     published = call.use(Published)
     made = document(call.use(Registry), published.endpoints, published.version, call.use(Site).admin_url)
-    return msgspec.json.encode(made, enc_hook=str)
+    return encode(made)
 
 
 def document(registry: Registry, endpoints: Iterable[Endpoint], version: str, server: str) -> dict[str, Any]:

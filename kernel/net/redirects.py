@@ -6,11 +6,11 @@ import collections
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Meta, Struct
 
 from kernel.base.errors import FaztError, not_found
 from kernel.base.ids import new_id
+from kernel.base.json import decode, to_text
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.syscall import Call, Limit, Line, Offset, Page, Scan, Step, Write, syscall
 from kernel.syscall.call import Scoped
@@ -106,7 +106,7 @@ def redirects_list(call: Call, *, offset: Offset = 0, limit: Limit = 20) -> Scan
 
     def shown(rows: list[list[Any]]) -> Page[Redirect]:
         found = [
-            Redirect(id, slug, to, msgspec.json.decode(tags), clicks + waiting[id], created)
+            Redirect(id, slug, to, decode(tags), clicks + waiting[id], created)
             for id, slug, to, tags, clicks, created in rows[0]
         ]
         return page(found, offset, limit, rows[1][0][0])
@@ -122,7 +122,7 @@ def redirects_create(call: Call, slug: RedirectSlug, destination: Destination, *
         "CONFLICT", f"/r/{slug} exists already.", "Choose another slug, or delete it first.", field="slug"
     )
     return call.store.insert(
-        REDIRECTS, taken, id=made.id, slug=slug, destination=destination, tags=msgspec.json.encode(tags).decode()
+        REDIRECTS, taken, id=made.id, slug=slug, destination=destination, tags=to_text(tags)
     ).giving(lambda _: made)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from kernel.base.errors import FaztError
+from kernel.base.json import decode, to_text
 from kernel.base.settings import Setting, Settings
 from kernel.base.tables import Migration, Read, Remove, Table
 from kernel.storage.store import Store
@@ -40,7 +41,7 @@ class Shown(msgspec.Struct):
 
 
 def load(store: Store, settings: Settings) -> None:
-    settings.load({name: msgspec.json.decode(value) for name, value in store.rows(STORED)})
+    settings.load({name: decode(value) for name, value in store.rows(STORED)})
 
 
 def _shown(settings: Settings, setting: Setting) -> Shown:
@@ -63,7 +64,7 @@ def _save(call: Call, name: str, value: Any, force: bool) -> Write[Shown]:
         settings.apply(setting.name, parsed)
         return _shown(settings, setting)
 
-    text = msgspec.json.encode(parsed).decode()
+    text = to_text(parsed)
     return call.store.put(CONFIG, name=setting.name, value=text, updated_at=call.now).giving(done)
 
 
