@@ -27,7 +27,7 @@ EPILOG = "Every list takes --json. `fazt @peer …` runs a command on another no
 
 def main(argv: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
-    style = "json" if "--json" in words or "--format=json" in words else "table"
+    style = "json" if _wants_json(words) else "table"
     try:
         if words and words[0].startswith("@"):
             return _forwarded(words[0][1:], words[1:], style)
@@ -54,6 +54,12 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Known before the words are understood, for errors in them."""
+    pairs = zip(words, words[1:], strict=False)
+    return "--json" in words or "--format=json" in words or ("--format", "json") in pairs
 
 
 def _run(words: list[str]) -> int:

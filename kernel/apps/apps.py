@@ -13,7 +13,7 @@ from kernel.base.json import decode, to_text
 from kernel.base.site import Site
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.storage.store import Store
-from kernel.syscall import Call, Limit, Line, Offset, Page, Scan, Text, Write, syscall
+from kernel.syscall import Call, Limit, Line, Offset, Page, Registry, Scan, Text, Write, syscall
 from kernel.syscall.plan import page
 
 Visibility = Literal["public", "unlisted", "private", "internal", "vpn-only"]
@@ -163,6 +163,12 @@ class Restored(Struct):
     warning: str | None = None
 
 
+class Usage(Struct):
+    id: str
+    rows: dict[str, int]
+    calls: dict[str, int]
+
+
 class Saved(Struct):
     id: str
 
@@ -215,6 +221,13 @@ def apps_get(call: Call) -> App:
     app = _app(call, call.store.one(ONE, id=call.app))
     app.aliases = [subdomain for (subdomain,) in call.store.all(ALIASES_OF, id=call.app)]
     return app
+
+
+@syscall("apps.status", http="GET /api/apps/{app}/status", cli="app status <app>", js=False)
+def apps_status(call: Call) -> Usage:
+    """What an app uses: its rows, and how often each capability was called since the start."""
+    calls = {entry.declared.name: count for entry, count in zip(call.use(Registry), call.meter, strict=True) if count}
+    return Usage(call.app or "", call.use(Store).usage(call.app or ""), calls)
 
 
 @syscall("apps.create", http="POST /api/apps -> 201", cli="app create <slug?>", js=False, weight=6)

@@ -76,7 +76,11 @@ def kv_entry(call: Call, key: Key) -> Entry:
 
 
 @syscall(
-    "storage.kv.set", needs="storage:kv", http="POST /api/apps/{app}/storage/kv -> 201", cli="kv set <key> <value>", quiet=True
+    "storage.kv.set",
+    needs="storage:kv",
+    http="POST /api/apps/{app}/storage/kv -> 201",
+    cli="kv set <key> <value>",
+    quiet=True,
 )
 def kv_set(call: Call, key: Key, value: Json, ttl: Duration | None = None) -> Write[Saved]:
     """Store a value; with a ttl it vanishes by itself."""

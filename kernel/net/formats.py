@@ -7,7 +7,6 @@ import html
 import io
 from collections.abc import Callable
 from typing import Any
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -85,7 +84,7 @@ def xml(data: Any) -> str:
 
     def item(cells: list[str]) -> str:
         inner = "".join(
-            f'<field name="{escape(name, {chr(34): "&quot;"})}">{escape(_xml_safe(cell))}</field>'
+            f'<field name="{html.escape(name)}">{html.escape(_xml_safe(cell), quote=False)}</field>'
             for name, cell in zip(columns, cells, strict=True)
         )
         return f"<item>{inner}</item>"

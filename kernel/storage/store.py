@@ -130,6 +130,10 @@ class Store:
         names = [table.name for table in self.tables if table.scope == "app"]
         return [Step(f"delete from {name} where app_id = :app", {"app": app}) for name in (*names, "usage")]
 
+    def usage(self, app: str) -> dict[str, int]:
+        """How many rows an app has in its counted tables."""
+        return dict(self.reader().execute("select name, rows from usage where app_id = ?", (app,)).fetchall())
+
     def size(self) -> int:
         """Bytes on disk, the log that is not folded in yet included."""
         return sum(
