@@ -12,6 +12,10 @@ from typing import Any
 import click
 from msgspec import UNSET, Struct, UnsetType
 
+from fazt.cli.compat import current
+from fazt.cli.output import render
+from fazt.cli.project import build
+from fazt.cli.words import understand
 from kernel.apps.caller import Caller
 from kernel.base.errors import FaztError, invalid
 from kernel.syscall import Call, Line, Page, Text, Upload, syscall
@@ -46,8 +50,6 @@ async def run(call: Call, command: Commands, args: list[Word] = [], *, files: di
     """Run a command of the command line on this node, as whoever asks."""
     if len(args) > MOST_WORDS:
         raise invalid("args", f"must be at most {MOST_WORDS} words")
-    from fazt.cli.output import render
-
     try:
         invocation = _understand(call, [*command.split(), *args])
         if isinstance(invocation, str):
@@ -72,10 +74,6 @@ async def carry_out(caller: Caller, call: Call, invocation: Any, files: dict[str
 
 
 def _understand(call: Call, words: list[str]) -> Any:
-    from fazt.cli.compat import current
-    from fazt.cli.main import understand
-    from fazt.cli.project import build
-
     words, _ = current(words)
     tree = build(call.use(Caller).driver.registry, [])
     local = ("up", "server", "proc", "service", "peer", "client", "surface")

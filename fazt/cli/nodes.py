@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -14,9 +15,17 @@ from typing import Any
 import click
 import msgspec
 
+from fazt.boot import Node, registry
 from fazt.cli import output
+from fazt.cli.execute import execute
+from fazt.cli.options import style_of
+from fazt.cli.project import Invocation, build
+from fazt.cli.words import understand
 from fazt.client import target
 from kernel.base.errors import FaztError
+from kernel.security.seal import key_path
+from kernel.storage.lock import FileLock, holder, lock_path
+from kernel.syscall.call import LOCAL
 
 STOP_SECONDS = 15.0
 START_SECONDS = 30.0
@@ -40,7 +49,6 @@ def _database(ctx: click.Context) -> Path:
 @click.pass_context
 def up(ctx: click.Context, domain: str | None, port: int | None, listen: str | None, debug: bool) -> int:
     """Start a node in the foreground; makes the data file if there is none."""
-    from fazt.cli.main import style_of
     from fazt.serve import serve
     from kernel.observe import log
 
@@ -116,9 +124,6 @@ def init(ctx: click.Context, username: str | None, password: str | None, domain:
 @click.pass_context
 def set_config(ctx: click.Context, domain: str | None, port: int | None) -> int:
     """Change the domain or the port; holds from the next start."""
-    from fazt.boot import registry
-    from fazt.cli.main import execute, understand
-    from fazt.cli.project import Invocation, build
 
     changes = {"net.domain": domain, "net.port": port}
     tree = build(registry(), [])
@@ -134,9 +139,6 @@ def set_config(ctx: click.Context, domain: str | None, port: int | None) -> int:
 @click.pass_context
 def root_pass(ctx: click.Context) -> int:
     """Set the owner's password (asked for twice); every session ends."""
-    from fazt.boot import registry
-    from fazt.cli.main import execute
-    from fazt.cli.project import Invocation
 
     entry = registry()["user.credentials"]
     return execute(Invocation(entry, None, {"password": _password(None)}), ctx.obj)
@@ -144,13 +146,6 @@ def root_pass(ctx: click.Context) -> int:
 
 def _commands(path: Path, calls: list[tuple[str, dict[str, Any]]], fresh: bool) -> None:
     """Capabilities run on a file that no node holds. A fresh file that fails leaves nothing behind."""
-    import asyncio
-
-    from fazt.boot import Node
-    from kernel.security.seal import key_path
-    from kernel.storage.lock import FileLock, lock_path
-    from kernel.syscall.call import LOCAL
-
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def work(node: Node) -> None:
@@ -227,15 +222,12 @@ def start(ctx: click.Context, domain: str | None, port: int | None, listen: str 
         raise FaztError(
             error.get("code", "INTERNAL_ERROR"), error["message"], error.get("hint"), **error.get("details", {})
         )
-    from fazt.cli.main import style_of
 
     (_announce_json if style_of(ctx.obj) == "json" else _announce)(said)
     return 0
 
 
 def _holder(path: Path) -> dict[str, Any]:
-    from kernel.storage.lock import holder
-
     held = holder(path)
     if held is None or "pid" not in held:
         raise FaztError("NOT_FOUND", f"No node runs on {path}.", f"Start one: fazt up --db {path}")
@@ -276,15 +268,11 @@ def restart(ctx: click.Context) -> int:
 
 
 def _again(path: Path, before: dict[str, Any]) -> bool:
-    from kernel.storage.lock import holder
-
     now = holder(path)
     return bool(now and now.get("socket") and now.get("run") != before.get("run"))
 
 
 def _free(path: Path, pid: int) -> bool:
-    from kernel.storage.lock import holder
-
     held = holder(path)
     return held is None or held.get("pid") != pid
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fazt.cli import output
+from fazt.cli.options import style_of
 from fazt.client import target
 from fazt.client.target import Peer, Targets
 from kernel.base.errors import FaztError
@@ -54,7 +55,6 @@ def add(name: str, url: str, token: str) -> int:
 @click.pass_context
 def list_(ctx: click.Context) -> int:
     """The nodes this user knows."""
-    from fazt.cli.main import style_of
 
     known = target.load()
     rows = [{"name": name, "url": peer.url, "default": name == known.default} for name, peer in known.peers.items()]

@@ -6,7 +6,12 @@ import click
 import msgspec
 
 from fazt import __version__
+from fazt.boot import registry
 from fazt.cli import output
+from fazt.cli.options import style_of
+from kernel.syscall import javascript
+from kernel.syscall import surface as made
+from kernel.syscall.schema import tool
 
 
 @click.command("surface")
@@ -17,12 +22,6 @@ from fazt.cli import output
 @click.pass_context
 def surface(ctx: click.Context, types: bool, reference: bool, mcp: bool, descriptors: bool) -> int:
     """Everything this program can do, by every door."""
-    from fazt.boot import registry
-    from fazt.cli.main import style_of
-    from kernel.syscall import javascript
-    from kernel.syscall import surface as made
-    from kernel.syscall.schema import tool
-
     known = registry()
     if types:
         output.write(javascript.declarations_file(known))

@@ -132,7 +132,8 @@ class Store:
 
     def usage(self, app: str) -> dict[str, int]:
         """How many rows an app has in its counted tables."""
-        return dict(self.reader().execute("select name, rows from usage where app_id = ?", (app,)).fetchall())
+        counted = self.reader().execute("select name, rows from usage where app_id = ?", (app,))
+        return {str(name): int(rows) for name, rows in counted}
 
     def size(self) -> int:
         """Bytes on disk, the log that is not folded in yet included."""
