@@ -64,12 +64,8 @@ def up(ctx: click.Context, domain: str | None, port: int | None, listen: str | N
         output.say(f"fazt: {error.message}")
         return 1
     if again:
-        os.execv(sys.executable, [*program(), *_arguments()])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
-
-
-def _arguments() -> list[str]:
-    return sys.argv[1:]
 
 
 def _announce_json(ready: dict[str, Any]) -> None:

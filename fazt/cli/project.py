@@ -19,6 +19,26 @@ from kernel.syscall.declare import Declaration, Parameter, is_struct, plain
 from kernel.syscall.registry import Entry, Registry
 
 
+# what a group of commands is about
+GROUPS = {
+    "activity": "What people and keys did.",
+    "app": "Apps: make, show, rename, delete, restore.",
+    "audit": "The ledger that is never cleaned.",
+    "auth": "Your own sessions.",
+    "client": "Which node this machine talks to.",
+    "config": "The node's settings.",
+    "keys": "API keys and their scopes.",
+    "kv": "The key-value store of an app.",
+    "limits": "The node's limits.",
+    "peer": "Other nodes this user knows.",
+    "proc": "The process: start, stop, restart, status.",
+    "redirects": "Short links, /r/<slug>.",
+    "security": "The owner's password.",
+    "server": "Setting a node up.",
+    "sessions": "Where you are signed in.",
+}
+
+
 @dataclass
 class Invocation:
     """A command that was understood: which capability, for which app, with what."""
@@ -75,7 +95,7 @@ def attach(root: click.Group, words: list[str], made: click.Command) -> None:
     for word in words[:-1]:
         found = group.commands.get(word)
         if not isinstance(found, click.Group):
-            found = Group(word, help=f"Commands about {word}.")
+            found = Group(word, help=GROUPS.get(word, f"Commands about {word}."))
             group.add_command(found)
         group = found
     group.add_command(made, words[-1])

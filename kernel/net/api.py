@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.multipart import BodyPartReader
@@ -39,7 +38,7 @@ class Api:
 
     async def answer(self, asked: Asked, segments: list[str]) -> web.StreamResponse:
         target, words, suffix = self._find(asked.request.method, segments)
-        asked.words = {name: unquote(word) for name, word in words.items()}
+        asked.words = words
         if isinstance(target, Endpoint):
             return await target.handler(asked)
         return await self._call(asked, target, suffix)
