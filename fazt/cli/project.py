@@ -18,7 +18,6 @@ from kernel.base.text import nearest
 from kernel.syscall.declare import Declaration, Parameter, is_struct, plain
 from kernel.syscall.registry import Entry, Registry
 
-
 # what a group of commands is about
 GROUPS = {
     "activity": "What people and keys did.",

@@ -23,8 +23,8 @@ def understand(tree: click.Group, words: list[str], options: dict[str, Any] | No
         return exit.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         path = error.ctx.command_path if error.ctx else "fazt"
-        known = ", ".join(error.ctx.command.list_commands(error.ctx)) if error.ctx else ""  # type: ignore[attr-defined]
-        raise FaztError("USAGE", f"{path} needs a command: {known}.", f"See `{path} --help`.") from None
+        commands = ", ".join(error.ctx.command.list_commands(error.ctx)) if error.ctx else ""  # type: ignore[attr-defined]
+        raise FaztError("USAGE", f"{path} needs a command: {commands}.", f"See `{path} --help`.") from None
     except click.NoSuchOption as error:
         known = [name for param in (error.ctx.command.params if error.ctx else []) for name in param.opts]
         close = nearest(error.option_name, known)
