@@ -43,7 +43,7 @@ CODES: dict[str, Code] = {
     "CONFIRMATION_REQUIRED": Code(409, 4, "it cannot be undone and was not confirmed"),
     "PAYLOAD_TOO_LARGE": Code(413, 1, "more bytes than allowed"),
     "URI_TOO_LONG": Code(414, 1, "the address is longer than allowed"),
-    "LIMIT_EXCEEDED": Code(413, 1, "a limit of the app or the node is reached"),
+    "LIMIT_EXCEEDED": Code(400, 1, "a limit of the app or the node is reached"),
     "MISDIRECTED_REQUEST": Code(421, 1, "this connection does not speak for that host"),
     "RATE_LIMIT_EXCEEDED": Code(429, 1, "too many requests, wait"),
     "INTERNAL_ERROR": Code(500, 1, "a fault inside Fazt; the request id finds it in the logs"),

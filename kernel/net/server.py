@@ -125,6 +125,9 @@ class Server:
             return _to_apex(asked)
         if segments == HEALTH and (kind in ("admin", "root") or is_address(asked.place.host)):
             return self._health()
+        if kind == "admin" and segments[0] == "api":
+            return await self._at_api(asked, segments)
+        _refuse_odd(segments)
         if kind == "admin":
             return await self._at_admin(asked, segments)
         if kind == "root":
@@ -148,15 +151,16 @@ class Server:
         from_here = is_loopback(request.remote) and not any(name in request.headers for name in _FORWARDED)
         return self.hosts.place(host, from_here), False
 
+    async def _at_api(self, asked: Asked, segments: list[str]) -> web.StreamResponse:
+        asked.who = self.authenticator.identify(asked)
+        if asked.touch and self.touch:
+            self.touch(asked.who)
+        response = await self.api.answer(asked, segments)
+        if not response.prepared:
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
     async def _at_admin(self, asked: Asked, segments: list[str]) -> web.StreamResponse:
-        if segments[0] == "api":
-            asked.who = self.authenticator.identify(asked)
-            if asked.touch and self.touch:
-                self.touch(asked.who)
-            response = await self.api.answer(asked, segments)
-            if not response.prepared:
-                response.headers.setdefault("Cache-Control", "no-store")
-            return response
         found = self.routes["admin"].find(asked.request.method, segments)
         if found:
             self.authenticator.refuse_foreign_post(asked)
@@ -216,21 +220,24 @@ async def _endpoint(asked: Asked, found: tuple[Endpoint, dict[str, str]]) -> web
 
 
 def _segments(request: Request) -> list[str]:
-    """The path, decoded once, as segments. What no file and no route can be named is refused."""
+    """The path as segments, decoded once."""
     raw = request._message.path
     if len(raw) > LONGEST_PATH * 2:
         raise FaztError("URI_TOO_LONG", "The address is too long.")
     path = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*", "", raw).partition("?")[0].partition("#")[0] or "/"
     try:
-        decoded = unquote_to_bytes(path).decode("utf-8", "strict")
+        unquote_to_bytes(path).decode("utf-8", "strict")
     except UnicodeDecodeError:
         raise FaztError("BAD_REQUEST", "The path is not UTF-8.") from None
-    segments = decoded.split("/")
-    if any(ord(c) < 32 or c in "\\\x7f" for c in decoded) or any(s in ("..", ".") for s in segments):
-        raise FaztError("BAD_REQUEST", "The path holds what no path may hold.")
     # a slash that was escaped belongs to a name, so the pieces are taken before decoding
-    pieces = [unquote_to_bytes(piece).decode() for piece in path.split("/")[1:]]
-    return pieces or [""]
+    return [unquote_to_bytes(piece).decode() for piece in path.split("/")[1:]] or [""]
+
+
+def _refuse_odd(segments: list[str]) -> None:
+    """What no file can be named. (A capability says itself what its words may hold.)"""
+    for segment in segments:
+        if segment in ("..", ".") or any(ord(c) < 32 or c in "/\\\x7f" for c in segment):
+            raise FaztError("BAD_REQUEST", "The path holds what no path may hold.")
 
 
 def _only_reading(request: Request) -> None:
