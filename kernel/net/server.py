@@ -226,11 +226,10 @@ def _segments(request: Request) -> list[str]:
         raise FaztError("URI_TOO_LONG", "The address is too long.")
     path = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*", "", raw).partition("?")[0].partition("#")[0] or "/"
     try:
-        unquote_to_bytes(path).decode("utf-8", "strict")
+        # a slash that was escaped belongs to a name, so the pieces are taken before decoding
+        return [unquote_to_bytes(piece).decode() for piece in path.split("/")[1:]] or [""]
     except UnicodeDecodeError:
         raise FaztError("BAD_REQUEST", "The path is not UTF-8.") from None
-    # a slash that was escaped belongs to a name, so the pieces are taken before decoding
-    return [unquote_to_bytes(piece).decode() for piece in path.split("/")[1:]] or [""]
 
 
 def _refuse_odd(segments: list[str]) -> None:

@@ -1,8 +1,12 @@
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.system.harness import Machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -20,3 +24,40 @@ def fazt() -> Path:
     if not program.exists() or program.stat().st_mtime < max(path.stat().st_mtime for path in sources()):
         subprocess.run([ROOT / "scripts" / "build"], check=True)
     return program
+
+
+@pytest.fixture(scope="session")
+def program(fazt: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the program that no build replaces meanwhile."""
+    return Path(shutil.copy(fazt, tmp_path_factory.mktemp("program") / "fazt"))
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python of this minor version that has nothing installed."""
+    folder = tmp_path_factory.mktemp("python")
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], check=True)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the program unpacks itself, once for all machines."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, program: Path, python: Path, cache: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path, program, python, cache)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, program: Path, python: Path, cache: Path
+) -> Iterator[Machine]:
+    """One machine for the tests of a module that leave it as they found it."""
+    made = Machine(tmp_path_factory.mktemp("shared"), program, python, cache)
+    yield made
+    made.close()
