@@ -27,9 +27,13 @@ class Word(Text):
     """One word of a command; a value may be long."""
 
 
+class Base64(Text):
+    most = 140 << 20
+
+
 class FileSent(Struct, forbid_unknown_fields=True):
-    name: str
-    data: str
+    name: Line
+    data: Base64
 
 
 class Done(Struct, omit_defaults=True):
@@ -75,7 +79,7 @@ async def carry_out(caller: Caller, call: Call, invocation: Any, files: dict[str
 
 def _understand(call: Call, words: list[str]) -> Any:
     words, _ = current(words)
-    tree = build(call.use(Caller).driver.registry, [])
+    tree = build(call.use(Caller).driver.registry, [], here=False)
     local = ("up", "server", "proc", "service", "peer", "client", "surface")
     if words[0] in local and not _known(tree, words):
         raise FaztError("USAGE", f"`fazt {' '.join(words[:2])}` works on its own machine only.")

@@ -55,7 +55,8 @@ class Invocation:
         """The command as words again, for another node to understand."""
         declared = self.entry.declared
         arguments = [name for name, _ in declared.cli_arguments]
-        given = {**({"app": self.app} if self.app is not None else {}), **self.values}
+        named = {name: file for name, (file, _) in self.files.items()}
+        given = {**({"app": self.app} if self.app is not None else {}), **self.values, **named}
         options, positional = [], []
         for name, value in given.items():
             if name not in arguments:
@@ -80,12 +81,15 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def build(registry: Registry, shared: list[click.Parameter]) -> Group:
-    """The tree of all declared commands; `shared` options stand on each of them."""
+def build(registry: Registry, shared: list[click.Parameter], here: bool = True) -> Group:
+    """The tree of all declared commands; `shared` options stand on each of them.
+
+    `here`: the words were typed on this machine, and a file they name is a file of it.
+    """
     root = Group("fazt")
     for entry in registry:
         if entry.declared.cli:
-            attach(root, entry.declared.cli_words, command(entry, shared))
+            attach(root, entry.declared.cli_words, command(entry, shared, here))
     return root
 
 
@@ -100,7 +104,7 @@ def attach(root: click.Group, words: list[str], made: click.Command) -> None:
     group.add_command(made, words[-1])
 
 
-def command(entry: Entry, shared: list[click.Parameter]) -> click.Command:
+def command(entry: Entry, shared: list[click.Parameter], here: bool) -> click.Command:
     declared = entry.declared
     parameters = {p.public: p for p in declared.parameters}
     arguments = dict(declared.cli_arguments)
@@ -120,7 +124,8 @@ def command(entry: Entry, shared: list[click.Parameter]) -> click.Command:
         if declared.confirm and not given.pop("confirm"):
             raise FaztError("CONFIRMATION_REQUIRED", declared.confirm, "Confirm with --confirm.")
         app = _which_app(given.pop("app", None)) if declared.wants_app else None
-        files = {name: _file(given.pop(name)) for name, p in parameters.items() if p.is_bytes or p.is_upload}
+        named = {name: given.pop(name) for name, p in parameters.items() if p.is_bytes or p.is_upload}
+        files = {name: _file(path) for name, path in named.items() if here and path is not None}
         values: dict[str, Any] = {
             name: _loose(parameters[name], value) for name, value in given.items() if value is not None and value != ()
         }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from kernel.apps import apps
 from kernel.base.errors import FaztError, not_found
-from kernel.security.access import authorize, authorize_app
+from kernel.security.access import authorize, authorize_app, reaches
 from kernel.storage.store import Store
 from kernel.syscall import Call, Who
+from kernel.syscall.call import ANONYMOUS
 from kernel.syscall.driver import Driver
 from kernel.syscall.registry import Entry
 
@@ -19,6 +20,9 @@ class Caller:
         """`app` is what was said: an id or an alias. Refusals are remembered."""
         try:
             authorize(entry.declared, who)
+            if not reaches(who, entry.declared):
+                # what is public is answered as to a guest
+                who = ANONYMOUS
             id = self._find(entry, who, app) if app is not None else None
         except FaztError as error:
             if who.role != "public":

@@ -83,7 +83,7 @@ class FaztError(Exception):
         if self.hint:
             shown["hint"] = self.hint
         if self.details:
-            shown["details"] = self.details
+            shown["details"] = dict(self.details)
         return shown
 
 

@@ -6,6 +6,7 @@ Values changed by the owner live in the data file; a flag of the command line go
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -31,7 +32,7 @@ class Setting:
     ) -> None:
         self.name, self.kind, self.doc = name, kind, doc
         self.least, self.most, self.choices, self.check = least, most, choices, check
-        self.default = self._typed(default)
+        self.default = None if default is None else self._typed(default)
 
     @property
     def kind_name(self) -> str:
@@ -40,7 +41,7 @@ class Setting:
     def parse(self, value: Any, force: bool = False) -> Any:
         try:
             parsed = self._typed(value)
-            if self.check and parsed is not None:
+            if self.check:
                 parsed = self.check(parsed)
         except ValueError as error:
             raise invalid("value", f"{self.name} {error}", setting=self.name) from None
@@ -59,8 +60,6 @@ class Setting:
         return parsed
 
     def _typed(self, value: Any) -> Any:
-        if value is None:
-            return None
         if self.kind == "duration":
             return parse_duration(value)
         if self.kind == "size":
@@ -73,12 +72,16 @@ class Setting:
         assert isinstance(number, type)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError("must be a number")
+        what = "must be a whole number" if number is int else "must be a number"
+        if isinstance(value, str) and not re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", value):
+            raise ValueError(what)
         try:
             parsed = number(value)
         except (ValueError, OverflowError):
-            raise ValueError("must be a whole number" if number is int else "must be a number") from None
-        if parsed != parsed or (number is int and isinstance(value, float) and parsed != value):
-            raise ValueError("must be a whole number" if number is int else "must be a number")
+            raise ValueError(what) from None
+        cut = number is int and isinstance(value, float) and parsed != value
+        if parsed != parsed or abs(parsed) >= 1 << 53 or cut:
+            raise ValueError(what)
         return parsed
 
     @staticmethod

@@ -56,6 +56,8 @@ class Table:
         known = TABLES.get(self.name)
         if known is not None and known.module != self.module:
             raise TypeError(f"table {self.name} is already declared by {known.module}")
+        if self.scope == "app" and set(self.columns) & {"app_id", "user_id"}:
+            raise TypeError(f"table {self.name}: app_id and user_id belong to the store")
         TABLES[self.name] = self
 
     def rows(self, physical: str) -> str:
@@ -122,13 +124,13 @@ class Append(Read):
 class _Change(Statement):
     def __init__(self, table: Table, where: str, body: str, returning: str = "") -> None:
         self.table, self.where, self.body, self.returning = table, where, body, returning
-        names = [TABLES[name] for name in dict.fromkeys(_MACRO.findall(body + where))]
+        names = [TABLES[name] for name in dict.fromkeys(_MACRO.findall(body + where + returning))]
         super().__init__(f"{body} {where} {returning}", (table, *names), _caller())
 
     def render(self, naming: Naming) -> str:
         mine = "" if self.table.scope == "node" else f"{MINE} and "
         tail = f" returning {self.returning}" if self.returning else ""
-        head = self.body.replace("{}", naming(self.table))
+        head = self.body.replace("{}", naming(self.table), 1)
         return expand(f"{head} where {mine}({self.where}){tail}", naming)
 
 

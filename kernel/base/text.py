@@ -29,8 +29,9 @@ def check_line(value: object, most: int, least: int = 0) -> str:
 def check_json(value: Any, depth: int = 0) -> Any:
     """A JSON value that can be stored and given back unchanged."""
     if isinstance(value, str):
-        if not value.isascii() and _SURROGATE.search(value):
-            raise ValueError("must not contain half of a surrogate pair")
+        found = None if value.isascii() else _SURROGATE.search(value)
+        if found:
+            raise ValueError(f"must not contain U+{ord(found[0]):04X}, half of a surrogate pair")
     elif isinstance(value, dict | list):
         if depth >= MAX_DEPTH:
             raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")

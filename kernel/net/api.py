@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 from aiohttp.multipart import BodyPartReader
 
 from kernel.apps.caller import Caller
-from kernel.base.errors import FaztError, not_found
+from kernel.base.errors import FaztError, invalid, not_found
 from kernel.base.json import encode
 from kernel.net.asked import Asked, too_large
 from kernel.net.envelope import json_object, success
@@ -56,6 +57,8 @@ class Api:
         raise not_found("endpoint", "/" + "/".join(segments), "See /api/openapi.json for all of them.")
 
     async def _call(self, asked: Asked, entry: Entry, suffix: str) -> web.StreamResponse:
+        if asked.ended and entry.declared.role != "public":
+            raise asked.ended
         call = self.caller.call(entry, asked.who, "http", asked.words.pop("app", None), asked.id)
         values, files, raw, lax = await self._values(asked, entry)
         result = await self.caller.driver.invoke(entry, call, values, lax=lax, files=files, raw=raw)
@@ -118,11 +121,19 @@ class Api:
 
 
 def _query(request: web.BaseRequest) -> Values:
+    """The query, strictly: what is not UTF-8 is refused by its name, as is a name that stands there twice."""
     values: Values = {}
-    for name, value in request.query.items():
+    for pair in request.raw_path.partition("?")[2].partition("#")[0].split("&"):
+        name, _, value = pair.partition("=")
+        name = unquote_plus(name, errors="replace")
+        if not name:
+            continue
         if name in values:
-            raise FaztError("VALIDATION_FAILED", f"{name}: given twice.", field=name)
-        values[name] = value
+            raise invalid(name, "given twice")
+        try:
+            values[name] = unquote_plus(value, errors="strict")
+        except UnicodeDecodeError:
+            raise invalid(name, "is not UTF-8") from None
     return values
 
 
@@ -149,7 +160,7 @@ def _response(entry: Entry, call: Call, result: Any, suffix: str) -> web.Respons
             body=body.encode("utf-8", "replace"),
             content_type=mime,
             charset="utf-8",
-            headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
+            headers={"Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'"},
         )
     if route.mime:
         body_bytes = result if isinstance(result, bytes) else str(result).encode()

@@ -29,6 +29,7 @@ class Asked:
     local: bool = False  # came over the owner's own socket
     who: Who = ANONYMOUS
     words: dict[str, str] = field(default_factory=dict)
+    ended: FaztError | None = None  # why the session that was sent is none
     touch: bool = False  # the session is due for a new end
 
     @property

@@ -27,6 +27,10 @@ class Authenticator:
     def __init__(self, store: Store, uses: keys.KeyUses, https: bool) -> None:
         self._store, self._uses, self._https = store, uses, https
 
+    @property
+    def scheme(self) -> str:
+        return "https" if self._https else "http"
+
     def identify(self, asked: Asked) -> Who:
         """The caller, or ANONYMOUS when nothing was shown. Something wrong is refused, never ignored."""
         request = asked.request
@@ -41,9 +45,14 @@ class Authenticator:
         token = session_token(asked, cookie_name(self._https))
         if token is None:
             return asked.who
-        who, asked.touch = sessions.find(
-            self._store.scoped(""), token, self._store.clock.now(), asked.address, asked.agent
-        )
+        try:
+            who, asked.touch = sessions.find(
+                self._store.scoped(""), token, self._store.clock.now(), asked.address, asked.agent
+            )
+        except FaztError as error:
+            # nobody, until something needs somebody: signing in must work with a dead cookie
+            asked.ended = error
+            return asked.who
         if request.method not in SAFE and "Origin" not in request.headers:
             raise _foreign()
         return who
@@ -73,8 +82,7 @@ class Authenticator:
 
     def own_origin(self, asked: Asked) -> str:
         # the Host was checked to be ours before; its port is the one the browser sees
-        scheme = "https" if self._https else "http"
-        return f"{scheme}://{asked.request.headers.get('Host', '').lower()}"
+        return f"{self.scheme}://{asked.request.headers.get('Host', '').lower()}"
 
 
 def session_token(asked: Asked, name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -13,9 +14,13 @@ from kernel.base.json import encode
 from kernel.base.text import MAX_DEPTH
 from kernel.syscall.plan import Page
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s"\[\]{}:,]+')
+# possessive: one walk over the body, whatever it holds; a string that does not end reaches to the end
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:,]|[^\s"\[\]{}:,]++', re.DOTALL)
+_NAME = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*+:', re.DOTALL)
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 BLAME_WITHIN = 64 * 1024
+# looking closer at a larger body would keep everybody waiting
+TWICE_WITHIN = 256 * 1024
 
 
 def shape(result: Any) -> dict[str, Any]:
@@ -58,7 +63,25 @@ def json_object(body: bytes) -> dict[str, Any]:
         raise _blame(body, error) from None
     if not isinstance(value, dict):
         raise FaztError("INVALID_JSON", "The body must be a JSON object.")
+    if len(body) <= TWICE_WITHIN:
+        _refuse_twice(body)
     return value
+
+
+def _refuse_twice(body: bytes) -> None:
+    """A name that stands twice in one object: decoders differ on which one counts."""
+    names = _NAME.findall(body)
+    if len(set(names)) == len(names) and not any(b"\\" in name for name in names):
+        return
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            twice = next(name for i, (name, _) in enumerate(pairs) if name in (other for other, _ in pairs[:i]))
+            raise invalid(twice[:100], "given twice")
+        return found
+
+    json.loads(body, object_pairs_hook=once)
 
 
 def _blame(body: bytes, error: Exception) -> FaztError:
@@ -75,7 +98,7 @@ def _blame(body: bytes, error: Exception) -> FaztError:
         elif depth == 1 and token == b",":
             expecting_key = True
         elif depth == 1 and expecting_key and token[:1] == b'"':
-            field, expecting_key = token[1:-1].decode("utf-8", "replace"), False
+            field, expecting_key = _name(token), False
         elif field and token in (b"NaN", b"Infinity", b"-Infinity"):
             return invalid(field, "must not contain NaN or Infinity")
         elif field and token[:1] == b'"' and _HALF.search(token) and not _decodes(token):
@@ -85,6 +108,15 @@ def _blame(body: bytes, error: Exception) -> FaztError:
     if isinstance(error, RecursionError):
         return FaztError("INVALID_JSON", "The body is nested too deep.")
     return FaztError("INVALID_JSON", f"The body is not JSON: {error}.")
+
+
+def _name(token: bytes) -> str:
+    """A field's name as it would be decoded."""
+    try:
+        name = msgspec.json.decode(token)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return token[1:-1].decode("utf-8", "replace")
+    return str(name)
 
 
 def _decodes(token: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,7 @@ def markdown(data: Any) -> str:
     columns, rows = table(data)
 
     def line(cells: list[str]) -> str:
-        shown = (html.escape(cell, quote=False).replace("|", "\\|").replace("\n", " ") for cell in cells)
+        shown = (html.escape(" ".join(cell.splitlines()), quote=False).replace("|", "\\|") for cell in cells)
         return f"| {' | '.join(shown)} |"
 
     return "\n".join([line(columns), line(["---"] * len(columns)), *map(line, rows)]) + "\n"
@@ -84,7 +85,7 @@ def xml(data: Any) -> str:
 
     def item(cells: list[str]) -> str:
         inner = "".join(
-            f'<field name="{html.escape(name)}">{html.escape(_xml_safe(cell), quote=False)}</field>'
+            f'<field name="{html.escape(name)}">{html.escape(_NOT_XML.sub("", cell), quote=False)}</field>'
             for name, cell in zip(columns, cells, strict=True)
         )
         return f"<item>{inner}</item>"
@@ -92,9 +93,8 @@ def xml(data: Any) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<data>{"".join(map(item, rows))}</data>\n'
 
 
-def _xml_safe(text: str) -> str:
-    """XML 1.0 has no place for most control characters."""
-    return "".join(c for c in text if c in "\t\n\r" or c >= " ")
+# XML 1.0 has no place for these
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 FORMATS: dict[str, tuple[str, Callable[[Any], str]]] = {

@@ -12,7 +12,7 @@ from kernel.base.errors import FaztError
 Kind = Literal["admin", "root", "www", "app", "unknown"]
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_HEADER = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[^\[\]:/@?#\s]{1,254})(?::(\d{1,5}))?")
+_HEADER = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[^\[\]:/@?#\s]{1,254})(?::([0-9]{1,5}))?", re.ASCII)
 # names that always mean this machine; they work from this machine only
 LOCAL_DOMAINS = ("localhost", "127.0.0.1.nip.io")
 
@@ -26,7 +26,7 @@ class Place:
 
 def parse_host(header: str) -> str:
     """The host of a Host header: small letters, no port, no trailing dot. Malformed ones are refused."""
-    matched = _HEADER.fullmatch(header)
+    matched = _HEADER.fullmatch(header) if header.isascii() else None
     if not matched or (matched[2] and int(matched[2]) > 65535):
         raise _malformed()
     host = matched[1].lower().removesuffix(".")

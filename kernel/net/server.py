@@ -27,7 +27,8 @@ from kernel.observe import log
 BACKLOG = 2048
 LONGEST_PATH = 4096
 HEALTH = ["health"]
-_FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Host")
+# a proxy between us and the visitor names itself in one of these
+_FORWARDED = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 logger = log.get("fazt.http")
 
 
@@ -122,7 +123,7 @@ class Server:
         segments = _segments(request)
         kind = asked.place.kind
         if kind == "www":
-            return _to_apex(asked)
+            return _to_apex(asked, self.authenticator.scheme)
         if segments == HEALTH and (kind in ("admin", "root") or is_address(asked.place.host)):
             return self._health()
         if kind == "admin" and segments[0] == "api":
@@ -244,13 +245,13 @@ def _only_reading(request: Request) -> None:
         raise FaztError("METHOD_NOT_ALLOWED", f"{request.method} is not answered here.", allow=["GET", "HEAD"])
 
 
-def _to_apex(asked: Asked) -> web.Response:
+def _to_apex(asked: Asked, scheme: str) -> web.Response:
     port = asked.request.headers["Host"].rpartition(":")[2]
     host = asked.place.host.removeprefix("www.") + (f":{port}" if port.isdigit() else "")
     path = asked.request.raw_path
-    if not path.startswith("/") or path.startswith("//"):
+    if not path.startswith("/"):
         path = "/"
-    return web.Response(status=308, headers={"Location": f"{asked.request.scheme}://{host}{path}"})
+    return web.Response(status=308, headers={"Location": f"{scheme}://{host}{path}"})
 
 
 def _closing(response: web.Response, request: Request) -> web.Response:

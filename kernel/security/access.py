@@ -18,7 +18,7 @@ def authorize(declared: Declaration, who: Who) -> None:
                 "UNAUTHORIZED", "This needs a session or an API key.", "Sign in, or send `Authorization: Bearer fzt_…`."
             )
         raise FaztError("FORBIDDEN", f"This needs the role {wanted}.", f"You are here as {who.role}.", needs=wanted)
-    if wanted != "public" and not any(_reaches(scope, declared) for scope in who.scopes):
+    if wanted != "public" and not reaches(who, declared):
         held = " ".join(sorted(who.scopes))
         raise FaztError(
             "FORBIDDEN",
@@ -34,6 +34,10 @@ def authorize_app(who: Who, app: str, id_of: Callable[[str], str | None]) -> Non
     wider = who.scopes & {"*", "admin", "read", "deploy"}
     if only and not wider and app not in {id_of(name) for name in only}:
         raise FaztError("FORBIDDEN", "The key was made for another app.", scopes=sorted(who.scopes))
+
+
+def reaches(who: Who, declared: Declaration) -> bool:
+    return any(_reaches(scope, declared) for scope in who.scopes)
 
 
 def _reaches(scope: str, declared: Declaration) -> bool:

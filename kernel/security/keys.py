@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hmac
-from typing import Literal
+from typing import Annotated
 
 import msgspec
 
-from kernel.base.errors import FaztError, invalid, not_found
+from kernel.base.errors import FaztError, not_found
 from kernel.base.ids import new_id
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.security.tokens import new_token, token_hash
@@ -55,6 +55,10 @@ class ScopeName(Line):
     most = 80
     pattern = r"\*|read|admin|deploy|deploy:[a-z0-9][a-z0-9_-]{0,62}"
     explain = "must be one of *, admin, read, deploy, deploy:<app>"
+
+
+Scopes = Annotated[list[ScopeName], msgspec.Meta(min_length=1, max_length=20)]
+EVERYTHING = [ScopeName("*")]
 
 
 class ApiKey(msgspec.Struct):
@@ -114,11 +118,9 @@ def keys_list(call: Call) -> list[ApiKey]:
 
 
 @syscall("keys.create", role="owner", http="POST /api/keys -> 201", cli="keys create", js=False, weight=9)
-def keys_create(call: Call, *, name: KeyName, scopes: list[ScopeName] | Literal["*"] = "*") -> Write[NewKey]:
+def keys_create(call: Call, *, name: KeyName, scopes: Scopes = EVERYTHING) -> Write[NewKey]:
     """Make an API key; it is shown this once. Scopes: * (everything), admin, read, deploy, deploy:<app>."""
-    held = sorted(set(scopes)) or ["*"]
-    if len(held) > 20:
-        raise invalid("scopes", "must be at most 20")
+    held = sorted({str(scope) for scope in scopes})
     token, id = MARK + new_token(), new_id("key")
     prefix = token[len(MARK) : len(MARK) + SHOWN]
     plan = call.store.insert(API_KEYS, id=id, name=name, prefix=prefix, hash=token_hash(token), scopes=" ".join(held))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,11 +32,12 @@ WAITING, TAKEN, WITHDRAWN = range(3)
 class Batch:
     """Steps on their way to the file. Exactly one of `rows` and `error` is set when it is done."""
 
-    __slots__ = ("error", "future", "lock", "loop", "rows", "state", "steps")
+    __slots__ = ("error", "future", "lock", "loop", "rows", "state", "steps", "told")
 
     def __init__(self, steps: Sequence[Step], loop: asyncio.AbstractEventLoop | None) -> None:
         self.steps, self.state, self.loop = steps, WAITING, loop
         self.rows: Rows = []
+        self.told = False
         self.error: BaseException | None = None
         self.future: asyncio.Future[Rows] | None = loop.create_future() if loop else None
         self.lock = None if loop else threading.Lock()
@@ -61,7 +64,11 @@ class Writer:
         try:
             return await batch.future
         except asyncio.CancelledError:
-            self._withdraw(batch)
+            # as for threads: either it never happens, or we hear how it went before anybody goes on
+            if not self._withdraw(batch) and not batch.told:
+                batch.future = asyncio.get_running_loop().create_future()
+                with contextlib.suppress(Exception):
+                    await batch.future
             raise
 
     def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
@@ -90,6 +97,7 @@ class Writer:
         with self._guard:
             if batch.state == WAITING:
                 batch.state = WITHDRAWN
+                self._waiting.remove(batch)
             return batch.state == WITHDRAWN
 
     @property
@@ -116,7 +124,7 @@ class Writer:
                 except BaseException as error:
                     # whatever happens here, somebody waits for an answer and the thread must go on
                     for batch in group:
-                        batch.error = batch.error or error
+                        batch.error = batch.error or _own(error)
                 self._tell(group)
                 # a big result must not stay alive until the next write
                 del group
@@ -129,10 +137,9 @@ class Writer:
         with self._guard:
             while self._waiting and len(group) < MOST_IN_GROUP and steps < MOST_STEPS_IN_GROUP:
                 batch = self._waiting.popleft()
-                if batch.state == WAITING:
-                    batch.state = TAKEN
-                    group.append(batch)
-                    steps += len(batch.steps)
+                batch.state = TAKEN
+                group.append(batch)
+                steps += len(batch.steps)
         return group
 
     def _commit(self, group: list[Batch]) -> None:
@@ -146,11 +153,11 @@ class Writer:
                     raise batch.error or FaztError("STORAGE_ERROR", "The data file refused the transaction.")
             execute("commit")
         except Exception as error:
-            known = understood(error) if isinstance(error, apsw.Error) else error
+            known = _refused(error)
             if self.connection.in_transaction:
                 execute("rollback")
             for batch in group:
-                batch.error = batch.error or known
+                batch.error = batch.error or _own(known)
         self.groups += 1
         self.batches += len(group)
 
@@ -186,12 +193,24 @@ class Writer:
 
 def _resolve(batches: list[Batch]) -> None:
     for batch in batches:
-        future = batch.future
+        future, batch.told = batch.future, True
         if future and not future.done():
             if batch.error:
                 future.set_exception(batch.error)
             else:
                 future.set_result(batch.rows)
+
+
+def _own(error: BaseException) -> BaseException:
+    """Each of a group raises its own: a shared one would collect the traces of all."""
+    return copy.copy(error) if isinstance(error, FaztError) else error
+
+
+def _refused(error: Exception) -> Exception:
+    """Why a group failed as a whole."""
+    if isinstance(error, apsw.ConstraintError):
+        return FaztError("STORAGE_ERROR", "The data file refused the transaction.", "See the logs.")
+    return understood(error) if isinstance(error, apsw.Error) else error
 
 
 def _explained(error: Exception, step: Step | None) -> Exception:

@@ -7,6 +7,7 @@ What comes back may be a plan; settling it is the driver's work.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,25 +15,23 @@ from typing import Any
 import msgspec
 
 from kernel.base.errors import FaztError
+from kernel.base.json import plain
 from kernel.base.text import check_json
+from kernel.syscall.blame import refuse_argument, refuse_field
 from kernel.syscall.declare import Declaration, Parameter
 from kernel.syscall.words import parse_word
 
 Named = Callable[..., Any]
-_WHERE = re.compile(r" - at `(?:key in )?\$(?:\.(\w+)|\[(\d+|\.\.\.)\])?")
-_ARGUMENT = re.compile(r" - at `\$\[(\d+)\](?:\.(\w+))?")
-_FIELD = re.compile(r"(?:unknown|required) field `(\w+)`")
 
 
 def _field(parameter: Parameter) -> tuple[Any, ...]:
     if parameter.required:
         return (parameter.name, parameter.type)
     default = parameter.default
-    return (
-        parameter.name,
-        parameter.type,
-        msgspec.field(default_factory=lambda: default) if isinstance(default, list | dict) else default,
-    )
+    if isinstance(default, list | dict | msgspec.Struct):
+        # each call gets its own
+        return (parameter.name, parameter.type, msgspec.field(default_factory=lambda: copy.deepcopy(default)))
+    return (parameter.name, parameter.type, default)
 
 
 def _struct(name: str, parameters: list[Parameter], camel: bool = False) -> type[msgspec.Struct]:
@@ -47,14 +46,15 @@ def list_of(kind: Any) -> Any:
 
 def _checked_json(value: Any, field: str, code: str) -> Any:
     try:
-        return check_json(value)
+        check_json(msgspec.to_builtins(value, enc_hook=plain) if isinstance(value, msgspec.Struct) else value)
+        return value
     except (ValueError, RecursionError) as error:
         raise FaztError(code, f"{field}: {error}", field=field) from None
 
 
 def _value(parameter: Parameter, source: str, code: str) -> str:
     """The expression that takes a parameter from a decoded struct."""
-    if parameter.is_json:
+    if parameter.holds_json:
         return f"checked({source}.{parameter.name}, {parameter.public!r}, {code!r})"
     return f"{source}.{parameter.name}"
 
@@ -69,8 +69,9 @@ def for_javascript(declared: Declaration, number: int) -> Callable[..., Any]:
         "needs": declared.needs,
         "number": number,
         "checked": _checked_json,
+        "missing": _missing,
         "FaztError": FaztError,
-        "refuse": _refuse_argument(declared),
+        "refuse": refuse_argument(declared),
         "errors": (msgspec.ValidationError, msgspec.DecodeError, RecursionError),
     }
     arguments = []
@@ -82,14 +83,16 @@ def for_javascript(declared: Declaration, number: int) -> Callable[..., Any]:
         if options:
             held = _struct("Options", options, camel=True)
             wanted = any(p.required for p in options)
-            fields.append(("options_", held) if wanted else ("options_", held, held()))
+            fields.append(("options_", held) if wanted else ("options_", held, msgspec.field(default_factory=held)))
         scope["decode"] = msgspec.json.Decoder(
             msgspec.defstruct("Arguments", fields, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False),
             dec_hook=parse_word,
         ).decode
         taken = {p.name for p in positional}
         arguments = [
-            _value(p, "a", "INVALID_ARGUMENT") if p.name in taken else "data"
+            _value(p, "a", "INVALID_ARGUMENT")
+            if p.name in taken
+            else f"data if data is not None else missing({p.public!r})"
             for p in declared.parameters
             if not p.option
         ]
@@ -106,7 +109,7 @@ def for_javascript(declared: Declaration, number: int) -> Callable[..., Any]:
         f"def adapter(call, buffer, data=None):\n{guard}"
         f"    call.meter[number] += 1\n"
         f"    try: a = decode(buffer)\n"
-        f"    except errors as error: raise refuse(error) from None\n"
+        f"    except errors as error: raise refuse(error, buffer) from None\n"
         f"    result = fn({', '.join(['call', *arguments])})\n"
         f"    if call.rec is not None: call.rec.append((number, buffer, result))\n"
         f"    return result\n"
@@ -119,7 +122,7 @@ def for_javascript(declared: Declaration, number: int) -> Callable[..., Any]:
 def arguments_struct(declared: Declaration) -> type[msgspec.Struct]:
     """The named arguments as one struct: what HTTP bodies, MCP inputs and their schemas are made of."""
     parameters = [
-        Parameter(p.name, list_of(p.type) if p.many else p.type, p.default, p.option)
+        Parameter(p.name, list_of(p.type), [], p.option) if p.many else p
         for p in declared.parameters
         if not p.is_bytes and not p.is_upload
     ]
@@ -130,8 +133,9 @@ def for_names(declared: Declaration, number: int) -> Named:
     """`adapter(call, values, lax=…, files=…, raw=…)`: lax where all values arrive as text (queries, flags)."""
     shape = arguments_struct(declared)
     other_spelling = {p.camel: p.public for p in declared.parameters if p.camel != p.public}
-    jsons = [p for p in declared.parameters if p.is_json]
+    jsons = [p for p in declared.parameters if p.holds_json]
     fn, needs = declared.fn, declared.needs
+    uploads = {p.public for p in declared.parameters if p.is_upload or p.is_bytes}
     in_body = {p.name for p in declared.parameters if not p.is_bytes and not p.is_upload}
 
     def adapter(
@@ -145,18 +149,21 @@ def for_names(declared: Declaration, number: int) -> Named:
         if call.via == "js" and needs and needs not in call.grants:
             raise FaztError("PERMISSION_DENIED", f"Permission denied: {needs}")
         call.meter[number] += 1
+        for name in files or ():
+            if name not in uploads:
+                raise FaztError("VALIDATION_FAILED", f"{name}: there is no file of that name", field=name)
         if other_spelling:
             values = _one_spelling(values, other_spelling)
         try:
             given = msgspec.convert(values, shape, strict=not lax, dec_hook=parse_word)
         except (msgspec.ValidationError, RecursionError) as error:
-            raise _refuse_field(error, values) from None
+            raise refuse_field(error, values) from None
         for p in jsons:
             _checked_json(getattr(given, p.name), p.public, "VALIDATION_FAILED")
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for p in declared.parameters:
-            value = getattr(given, p.name) if p.name in in_body else (raw if p.is_bytes else _file(files, p))
+            value = getattr(given, p.name) if p.name in in_body else _sent(p, raw, files)
             if p.many:
                 positional.extend(value or ())
             elif p.option:
@@ -168,55 +175,24 @@ def for_names(declared: Declaration, number: int) -> Named:
     return adapter
 
 
-def _file(files: Mapping[str, Any] | None, parameter: Parameter) -> Any:
-    found = (files or {}).get(parameter.public)
-    if found is None:
+def _sent(parameter: Parameter, raw: bytes | None, files: Mapping[str, Any] | None) -> Any:
+    """What came beside the named values: a body of bytes, a file."""
+    found = raw if parameter.is_bytes else (files or {}).get(parameter.public)
+    if found is None and parameter.required:
         raise FaztError("MISSING_FIELD", f"{parameter.public}: a file is required", field=parameter.public)
-    return found
+    return parameter.default if found is None else found
+
+
+def _missing(name: str) -> Any:
+    raise FaztError("INVALID_ARGUMENT", f"{name}: bytes are required", field=name)
 
 
 def _one_spelling(values: Mapping[str, Any], other: Mapping[str, str]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
+    said: dict[str, str] = {}
     for name, value in values.items():
         real = other.get(name, name)
         if real in merged:
-            raise FaztError("VALIDATION_FAILED", f"{real}: given twice, as {real} and {name}", field=real)
-        merged[real] = value
+            raise FaztError("VALIDATION_FAILED", f"{real}: given twice, as {said[real]} and {name}", field=real)
+        merged[real], said[real] = value, name
     return merged
-
-
-def _refuse_field(error: Exception, values: Mapping[str, Any]) -> FaztError:
-    if isinstance(error, RecursionError):
-        field = next((name for name, value in values.items() if isinstance(value, dict | list)), "body")
-        return FaztError("VALIDATION_FAILED", f"{field}: nested too deep", field=field)
-    message = str(error)
-    told = _FIELD.search(message)
-    if told:
-        field = told[1]
-        if "required" in message and " - at " not in message:
-            return FaztError("MISSING_FIELD", f"{field}: required and missing", field=field)
-    place = _WHERE.search(message)
-    field = place[1] if place and place[1] else told[1] if told else "body"
-    return FaztError("VALIDATION_FAILED", f"{field}: {_plain(message)}", field=field)
-
-
-def _refuse_argument(declared: Declaration) -> Callable[[Exception], FaztError]:
-    names = [p.public for p in declared.parameters if not p.option and not p.is_bytes]
-
-    def refuse(error: Exception) -> FaztError:
-        if isinstance(error, RecursionError):
-            return FaztError("INVALID_ARGUMENT", f"{declared.name}: an argument is nested too deep")
-        message = str(error)
-        place, told = _ARGUMENT.search(message), _FIELD.search(message)
-        field = told[1] if told else place[2] if place else None
-        if field is None and place and int(place[1]) < len(names):
-            field = names[int(place[1])]
-        where = f"{declared.name}: {field}: " if field else f"{declared.name}: "
-        details = {"field": field} if field else {}
-        return FaztError("INVALID_ARGUMENT", where + _plain(message), **details)
-
-    return refuse
-
-
-def _plain(message: str) -> str:
-    return message.split(" - at `")[0].replace("`", "")

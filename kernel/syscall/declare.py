@@ -8,6 +8,7 @@ end in a plan), a stream.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import types
@@ -19,7 +20,7 @@ import msgspec
 
 from kernel.syscall.call import ROLES
 from kernel.syscall.plan import Page, Scan, Write
-from kernel.syscall.words import JSON, WORDS, AppRef, Duration, Integer, Number, Text, Upload
+from kernel.syscall.words import JSON, WORDS, AppRef, Duration, Integer, Number, Secret, Text, Upload
 
 REQUIRED = inspect.Parameter.empty
 _HTTP = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)(?: -> (\d{3}))?(?: ([a-z]+/[a-z0-9.+-]+))?")
@@ -59,8 +60,17 @@ class Parameter:
         return self.type is Upload
 
     @property
+    def is_secret(self) -> bool:
+        return any(isinstance(kind, type) and issubclass(kind, Secret) for kind in flat(self.type))
+
+    @property
     def is_json(self) -> bool:
         return is_json(self.type)
+
+    @property
+    def holds_json(self) -> bool:
+        """Is there open JSON anywhere in it, whose depth and text msgspec does not look at?"""
+        return JSON in flat(self.type)
 
 
 @dataclass(frozen=True)
@@ -154,13 +164,21 @@ class Declaration:
             raise TypeError(f"{self.name}: a syscall needs a docstring, it is the documentation")
         if self.role is not None and self.role not in ROLES:
             raise TypeError(f"{self.name}: no role called {self.role}")
+        if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(self.fn).parameters.values()):
+            raise TypeError(f"{self.name}: a syscall names its parameters; it takes no **names")
+        if any(p.many for p in self.parameters) and any(not p.many and not p.option for p in self.parameters):
+            raise TypeError(f"{self.name}: what takes any number of values takes nothing before them")
         if "app" in names:
             raise TypeError(f"{self.name}: `app` fills call.app and may not be a parameter")
         said = [*(self.route.words if self.route else ()), *(name for name, _ in self.cli_arguments)]
         for word in said:
             if word != "app" and word not in names and f"{word}_" not in names:
                 raise TypeError(f"{self.name}: {word} is not a parameter")
-        if self.js and any(p.type is AppRef for p in self.parameters) and not (self.needs or "").startswith("kernel:"):
+        if (
+            self.js
+            and any(AppRef in flat(p.type) for p in self.parameters)
+            and not (self.needs or "").startswith("kernel:")
+        ):
             raise TypeError(f"{self.name}: from JavaScript another app is reached under a kernel:* grant only")
         if self.wants_app and self.cli and not self.route and "app" not in dict(self.cli_arguments):
             raise TypeError(f"{self.name}: a command for an app needs <app> or a path with {{app}}")
@@ -177,7 +195,17 @@ def syscall(name: str, **words: t.Any) -> Callable[[Callable[..., t.Any]], Calla
 
 
 def is_json(kind: t.Any) -> bool:
-    return t.get_origin(kind) is t.Annotated and JSON in kind.__metadata__
+    return kind is t.Any or (t.get_origin(kind) is t.Annotated and JSON in kind.__metadata__)
+
+
+def flat(kind: t.Any) -> set[t.Any]:
+    """All types a type is made of, itself included; fields of structs too."""
+    found = {kind} if isinstance(kind, type) else set()
+    if is_json(kind):
+        return {JSON}
+    if is_struct(kind):
+        return found.union(*(flat(field.type) for field in msgspec.structs.fields(kind)))
+    return found.union(*(flat(arg) for arg in t.get_args(kind) if isinstance(arg, type) or t.get_origin(arg)))
 
 
 def _parameter(p: inspect.Parameter, hints: dict[str, t.Any]) -> Parameter:
@@ -185,6 +213,11 @@ def _parameter(p: inspect.Parameter, hints: dict[str, t.Any]) -> Parameter:
     default = p.default
     if Duration in _members(kind) and isinstance(default, str):
         default = int(Duration.parse(default))
+    # words are subclasses of text and numbers: a default is shown as what it is
+    elif isinstance(default, str):
+        default = str(default)
+    elif isinstance(default, int) and not isinstance(default, bool):
+        default = int(default)
     return Parameter(p.name, kind, default, p.kind is p.KEYWORD_ONLY, p.kind is p.VAR_POSITIONAL)
 
 
@@ -198,11 +231,36 @@ def harden(kind: t.Any) -> t.Any:
         # a key of a mapping stays text: msgspec wants str there
         inner = [a if origin is dict and i == 0 else harden(a) for i, a in enumerate(args)]
         return origin[tuple(inner)] if len(inner) != 1 else origin[inner[0]]
+    if is_struct(kind):
+        return _hardened_struct(kind)
     if origin is t.Annotated and t.get_origin(args[0]) in (list, dict):
         return t.Annotated[(harden(args[0]), *kind.__metadata__)]
     if origin in (t.Union, types.UnionType):
         return t.Union[tuple(harden(a) for a in args)]  # noqa: UP007
     return kind
+
+
+@functools.cache
+def _hardened_struct(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """A struct whose fields are guarded; the same one where they all are."""
+    fields = msgspec.structs.fields(kind)
+    guarded = [(f, harden(f.type)) for f in fields]
+    if all(f.type == new for f, new in guarded):
+        return kind
+    changed = []
+    for f, new in guarded:
+        if f.type != new:
+            default = (
+                msgspec.field(name=f.encode_name) if f.required else msgspec.field(name=f.encode_name, **_default_of(f))
+            )
+            changed.append((f.name, new, default))
+    return msgspec.defstruct(kind.__name__, changed, bases=(kind,), kw_only=True)
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> dict[str, t.Any]:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return {"default_factory": field.default_factory}
+    return {"default": field.default}
 
 
 def _members(kind: t.Any) -> tuple[t.Any, ...]:

@@ -95,5 +95,6 @@ class Driver:
 def _resource(call: Call, declared: Declaration, values: Mapping[str, Any]) -> str:
     """What the call is about: the app, or what its path or command names."""
     words = declared.route.words if declared.route else [name for name, _ in declared.cli_arguments]
-    named = [str(values[word]) for word in words if word != "app" and word in values]
+    open_words = {p.public for p in declared.parameters if not p.is_secret}
+    named = [str(values[word]) for word in words if word in open_words and word in values]
     return "/".join([*([call.app] if call.app else []), *named])[:200]

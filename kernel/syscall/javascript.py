@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from kernel.base.json import plain as as_plain
 from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_struct, plain
 from kernel.syscall.registry import Entry
 from kernel.syscall.words import WORDS, Upload
@@ -47,7 +48,7 @@ def descriptor(entry: Entry) -> dict[str, Any]:
 
 
 def _jsonable(value: Any) -> Any:
-    return msgspec.to_builtins(value) if is_struct(type(value)) else value
+    return msgspec.to_builtins(value, enc_hook=as_plain)
 
 
 def signature(declared: Declaration) -> str:
@@ -123,7 +124,8 @@ def declarations_file(entries: t.Iterable[Entry]) -> str:
 def _members(tree: dict[str, Any], indent: str) -> list[str]:
     lines = []
     for declared in tree.get("", []):
-        lines += [f"{indent}/** {declared.summary} */", f"{indent}{signature(declared)};"]
+        summary = declared.summary.replace("*/", "* /")
+        lines += [f"{indent}/** {summary} */", f"{indent}{signature(declared)};"]
     for name in sorted(key for key in tree if key):
         lines += [f"{indent}{name}: {{", *_members(tree[name], indent + "  "), f"{indent}}};"]
     return lines

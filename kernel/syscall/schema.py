@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kernel.syscall.adapt import arguments_struct, list_of
-from kernel.syscall.declare import Declaration, Parameter, is_json, is_page
+from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_struct
 from kernel.syscall.words import Upload, word_schema
 
 REFERENCE = "#/components/schemas/{name}"
@@ -29,6 +29,9 @@ class Schemas:
             return {}
         if kind is None or kind is type(None):
             return {"type": "null"}
+        if t.get_origin(kind) in (t.Union, types.UnionType) and sum(map(is_struct, t.get_args(kind))) > 1:
+            # msgspec could not tell them apart when decoding; an answer is only described
+            return {"anyOf": [self.of(member) for member in t.get_args(kind)]}
         (shape,), parts = msgspec.json.schema_components([kind], schema_hook=word_schema, ref_template=self.reference)
         self.components.update(parts)
         return shape
