@@ -171,6 +171,8 @@ def _loose(p: Parameter, value: Any) -> Any:
         return [item.strip() for word in value for item in word.split(",") if item.strip()]
     if p.many:
         return list(value)
+    if p.is_as_typed:
+        return value
     open_ended = p.is_json or _has(p.type, dict) or any(is_struct(member) for member in _members(p.type))
     if open_ended and isinstance(value, str):
         try:

@@ -43,6 +43,8 @@ CODES: dict[str, Code] = {
     "CONFIRMATION_REQUIRED": Code(409, 4, "it cannot be undone and was not confirmed"),
     "PAYLOAD_TOO_LARGE": Code(413, 1, "more bytes than allowed"),
     "URI_TOO_LONG": Code(414, 1, "the address is longer than allowed"),
+    "HEADERS_TOO_LARGE": Code(431, 1, "more header bytes than allowed"),
+    "EXPECTATION_FAILED": Code(417, 1, "an Expect header that is not understood"),
     "LIMIT_EXCEEDED": Code(400, 1, "a limit of the app or the node is reached"),
     "MISDIRECTED_REQUEST": Code(421, 1, "this connection does not speak for that host"),
     "RATE_LIMIT_EXCEEDED": Code(429, 1, "too many requests, wait"),
@@ -76,6 +78,10 @@ class FaztError(Exception):
     @property
     def retryable(self) -> bool:
         return self.status in (429, 503, 504)
+
+    def again(self) -> FaztError:
+        """The same error, to be raised by somebody else."""
+        return FaztError(self.code, self.message, self.hint, **self.details)
 
     def public(self) -> dict[str, Any]:
         """What every door shows of it."""

@@ -46,7 +46,8 @@ DELETE = Remove(KV, where="key = :key")
 SWEEP = Sweep(KV, due="expires_at")
 
 ANY = Prefix("")
-_END = "\U0010ffff"
+# SQLite sorts bytes behind all text
+_BEHIND_ALL = b""
 
 
 class Saved(Struct):
@@ -101,15 +102,24 @@ def kv_delete(call: Call, key: Key) -> Write[None]:
 
 
 @syscall("storage.kv.list", needs="storage:kv", http="GET /api/apps/{app}/storage/kv", cli="kv list <prefix?>")
-def kv_list(call: Call, prefix: Prefix = ANY, *, limit: KeyLimit = 1000, after: Key | None = None) -> Scan[Page[Entry]]:
+def kv_list(call: Call, prefix: Prefix = ANY, *, limit: KeyLimit = 100, after: Key | None = None) -> Scan[Page[Entry]]:
     """Entries by prefix, in key order; meta.next continues where the page ends."""
-    span = {"prefix": prefix, "end": prefix + _END, "after": after or "", "limit": limit + 1, "now": call.now}
+    span = {"prefix": prefix, "end": _end(prefix), "after": after or "", "limit": limit + 1, "now": call.now}
 
     def shown(rows: list[list[Any]]) -> Page[Entry]:
         items = [_entry(row) for row in rows[0][:limit]]
         return Page(items, {"limit": limit, "next": items[-1].key if len(rows[0]) > limit else None})
 
     return call.store.scan((LIST, span), then=shown)
+
+
+def _end(prefix: str) -> str | bytes:
+    """The first text behind all that begin with the prefix."""
+    stem = prefix.rstrip("\U0010ffff")
+    if not stem:
+        return _BEHIND_ALL
+    last = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if last == 0xD800 else last)
 
 
 def _entry(row: tuple[str, str, int | None]) -> Entry:

@@ -94,6 +94,7 @@ class Api:
         values: Values = {}
         if not asked.request.content_type.startswith("multipart/"):
             raise FaztError("BAD_REQUEST", "Send the file as multipart/form-data.")
+        await asked.invite()
         try:
             reader = await asked.request.multipart()
             async for part in reader:

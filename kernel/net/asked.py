@@ -38,7 +38,17 @@ class Asked:
 
     @property
     def agent(self) -> str:
-        return self.request.headers.get("User-Agent", "")[:300]
+        # what is not UTF-8 arrives as half characters, which nothing can store
+        return self.request.headers.get("User-Agent", "")[:300].encode("utf-8", "replace").decode()
+
+    async def invite(self) -> None:
+        """Tell a client that waits to be asked for the body to send it."""
+        expected = self.request.headers.get("Expect", "").lower()
+        if expected == "100-continue":
+            await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.request.writer.output_size = 0
+        elif expected:
+            raise FaztError("EXPECTATION_FAILED", "Only 100-continue can be expected.")
 
     async def body(self, most: int = MOST_BODY) -> bytes:
         """The whole body; one that is too large is refused before it is read."""
@@ -46,6 +56,7 @@ class Asked:
         length = self.request.content_length
         if length is not None and length > most:
             raise too_large(most)
+        await self.invite()
         try:
             data = await self.request.read()
         except web.HTTPRequestEntityTooLarge:

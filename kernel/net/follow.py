@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aiohttp import web
-from yarl import URL
 
 from kernel.base.errors import not_found
 from kernel.net.asked import Asked
@@ -29,4 +28,4 @@ class Follow:
             raise not_found("redirect", slug[:100])
         if asked.request.method == "GET":
             self._clicks.waiting[row[0]] += 1
-        return web.Response(status=302, headers={"Location": str(URL(row[1])), "Cache-Control": "no-store"})
+        return web.Response(status=302, headers={"Location": row[1], "Cache-Control": "no-store"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from msgspec import Meta, Struct
 
@@ -38,6 +38,10 @@ DELETE = Remove(REDIRECTS, where="id = :id")
 CLICKED = Patch(REDIRECTS, set="click_count = click_count + :clicks", where="id = :id")
 
 
+# what has a meaning in an address and stays
+_KEPT = "%/:=&?~#+!$,;'@()*[]"
+
+
 class RedirectSlug(Line):
     least, most = 1, 100
     pattern = "[A-Za-z0-9_-]+"
@@ -55,11 +59,20 @@ class Destination(Line):
         try:
             parts = urlsplit(text)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+            # a Location header is ASCII; one that is stays as it was written
+            text = text if text.isascii() else cls(cls._ascii(parts))
         except ValueError:
             usable = False
-        if not usable or " " in text or "\\" in text:
+        if not usable or " " in text or "\\" in text or len(text) > cls.most:
             raise ValueError("must be an absolute http or https address")
         return text
+
+    @staticmethod
+    def _ascii(parts: SplitResult) -> str:
+        user, at, host = parts.netloc.rpartition("@")
+        name, colon, port = host.partition(":")
+        netloc = quote(user, safe=_KEPT) + at + name.encode("idna").decode() + colon + port
+        return urlunsplit((parts.scheme, netloc, *(quote(part, safe=_KEPT) for part in parts[2:])))
 
 
 class TagName(Line):

@@ -21,11 +21,13 @@ from kernel.net.authenticate import Authenticator
 from kernel.net.envelope import failure
 from kernel.net.hosts import Hosts, Place, is_address, is_loopback, parse_host
 from kernel.net.pages import Pages, respond
+from kernel.net.protocol import WebServer
 from kernel.net.router import Endpoint, Router
 from kernel.observe import log
 
 BACKLOG = 2048
 LONGEST_PATH = 4096
+MOST_HEADER_BYTES = 32 * 1024
 HEALTH = ["health"]
 # a proxy between us and the visitor names itself in one of these
 _FORWARDED = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
@@ -58,7 +60,7 @@ class Server:
         self.healthy: Any = lambda: True
         self.active = 0
         self.draining = False
-        self._web = web.Server(self.handle, request_factory=self._request, access_log=None, keepalive_timeout=75)
+        self._web = WebServer(self.handle, request_factory=self._request, access_log=None, keepalive_timeout=75)
         self._listeners: list[asyncio.AbstractServer] = []
         self._own_socket: Path | None = None
 
@@ -101,8 +103,11 @@ class Server:
             return _closing(failure(error, id), request)
         except web.HTTPException as error:
             return _closing(failure(FaztError("BAD_REQUEST", error.reason), id), request)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             raise
+        except (ConnectionError, web.RequestPayloadError):
+            # whoever asked has gone, or sent a body that is none
+            return _closing(failure(FaztError("BAD_REQUEST", "The request ended early."), id), request)
         except Exception:
             logger.exception("a request failed", extra={"method": request.method, "path": request.path[:200]})
             return _closing(
@@ -119,12 +124,18 @@ class Server:
             )
 
     async def _dispatch(self, request: Request, id: str) -> web.StreamResponse:
+        if sum(len(name) + len(value) for name, value in request._message.raw_headers) > MOST_HEADER_BYTES:
+            raise FaztError("HEADERS_TOO_LARGE", "The headers are too large.")
         asked = Asked(request, id, *self._place(request))
         segments = _segments(request)
         kind = asked.place.kind
         if kind == "www":
             return _to_apex(asked, self.authenticator.scheme)
-        if segments == HEALTH and (kind in ("admin", "root") or is_address(asked.place.host)):
+        if (
+            segments == HEALTH
+            and request.method in ("GET", "HEAD")
+            and (kind in ("admin", "root") or is_address(asked.place.host))
+        ):
             return self._health()
         if kind == "admin" and segments[0] == "api":
             return await self._at_api(asked, segments)
@@ -249,7 +260,7 @@ def _to_apex(asked: Asked, scheme: str) -> web.Response:
     port = asked.request.headers["Host"].rpartition(":")[2]
     host = asked.place.host.removeprefix("www.") + (f":{port}" if port.isdigit() else "")
     path = asked.request.raw_path
-    if not path.startswith("/"):
+    if not path.startswith("/") or path.startswith("//"):
         path = "/"
     return web.Response(status=308, headers={"Location": f"{scheme}://{host}{path}"})
 

@@ -82,7 +82,7 @@ def find(store: Scoped, token: str, address: str, agent: str) -> Who:
     prefix = token[len(MARK) : len(MARK) + SHOWN]
     hashed = token_hash(token)
     found: tuple[str, str, str] | None = None
-    if token.startswith(MARK) and len(token) == WHOLE:
+    if token.startswith(MARK) and len(token) == WHOLE and token.isascii():
         for id, name, kept, scopes in store.all(BY_PREFIX, prefix=prefix):
             if hmac.compare_digest(hashed, kept):
                 found = (id, name, scopes)

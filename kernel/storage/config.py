@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
+from msgspec import DecodeError
 
 from kernel.base.errors import FaztError
 from kernel.base.json import decode, to_text
 from kernel.base.settings import Setting, Settings
 from kernel.base.tables import Migration, Read, Remove, Table
 from kernel.storage.store import Store
-from kernel.syscall import Call, Json, Line, Write, syscall
+from kernel.syscall import Call, Line, Write, syscall
+from kernel.syscall.words import AsTyped
 
 CONFIG = Table("config", ("name", "value", "updated_at", "created_at"), key=("name",), scope="node")
 MIGRATIONS = (
@@ -41,7 +44,12 @@ class Shown(msgspec.Struct):
 
 
 def load(store: Store, settings: Settings) -> None:
-    settings.load({name: decode(value) for name, value in store.rows(STORED)})
+    stored = {}
+    for name, value in store.rows(STORED):
+        # what another version wrote and this one cannot read is left alone
+        with contextlib.suppress(DecodeError):
+            stored[name] = decode(value)
+    settings.load(stored)
 
 
 def _shown(settings: Settings, setting: Setting) -> Shown:
@@ -83,7 +91,7 @@ def config_get(call: Call, name: SettingName) -> Shown:
 
 
 @syscall("config.set", role="owner", http="PUT /api/config/{name}", cli="config set <name> <value>", js=False, weight=7)
-def config_set(call: Call, name: SettingName, value: Json, *, force: bool = False) -> Write[Shown]:
+def config_set(call: Call, name: SettingName, value: AsTyped, *, force: bool = False) -> Write[Shown]:
     """Change a setting; --force goes beyond its range."""
     return _save(call, name, value, force)
 
@@ -125,6 +133,6 @@ def limits_show(call: Call, prefix: SettingName | None = None) -> dict[str, Limi
     js=False,
     weight=7,
 )
-def limits_set(call: Call, name: SettingName, value: Json, *, force: bool = False) -> Write[Shown]:
+def limits_set(call: Call, name: SettingName, value: AsTyped, *, force: bool = False) -> Write[Shown]:
     """Change a limit; --force goes beyond its range."""
     return _save(call, LIMITS + name.removeprefix(LIMITS), value, force)

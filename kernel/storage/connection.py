@@ -16,13 +16,23 @@ BUSY_MS = 5000
 STRIDE = 20_000
 
 
-def open_writer(path: Path) -> apsw.Connection:
+def open_file(path: Path) -> apsw.Connection:
+    """A connection that has changed nothing yet: the file may be somebody else's."""
     connection = apsw.Connection(str(path))
     _common(connection)
+    return connection
+
+
+def make_writer(connection: apsw.Connection) -> None:
     connection.execute(f"pragma page_size = {PAGE_SIZE}")
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("wal_autocheckpoint", 4000)
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    connection = open_file(path)
+    make_writer(connection)
     return connection
 
 

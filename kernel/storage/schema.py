@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import apsw
 
@@ -34,18 +35,21 @@ _REFUSED = {
     r"\brename\b": "RENAME hides data from an older program",
     r"\breferences\b": "REFERENCES makes an older program's deletes fail",
     r"\bcurrent_(timestamp|time|date)\b": "times are made in Python",
+    r"\b(unixepoch|datetime|julianday|strftime|date|time)\s*\(": "times are made in Python",
     r"\btrigger\b": "triggers hide writes",
     r"\b(random|randomblob)\s*\(": "ids are made in Python",
-    r"\bdelete\b|\bupdate\b": "a migration adds; it does not change rows",
+    r"\b(delete|update|replace)\b": "a migration adds; it does not change rows",
+    r"\b(begin|commit|end|rollback|savepoint|release)\b": "a migration runs in a transaction of its own",
+    r"\b(pragma|attach|detach|vacuum|reindex)\b": "a migration only adds tables, columns, indexes and rows",
 }
-_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_STRINGS = re.compile(r"'(?:[^']|'')*'")
+_ASIDE = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _ADD_COLUMN = re.compile(r"\badd\s+(?:column\s+)?[^;]*", re.IGNORECASE)
 
 
 def lint(migration: Migration) -> list[str]:
     """What is wrong with a migration; empty when it only adds."""
-    sql = _STRINGS.sub("''", _COMMENTS.sub(" ", migration.sql)).lower()
+    # strings and comments say nothing; one walk, as each may hold what looks like the other
+    sql = _ASIDE.sub(lambda found: "''" if found[0][0] == "'" else " ", migration.sql).lower()
     problems = [why for pattern, why in _REFUSED.items() if re.search(pattern, sql)]
     for added in _ADD_COLUMN.findall(sql):
         if "not null" in added and "default" not in added:
@@ -106,9 +110,32 @@ def check(connection: apsw.Connection, tables: Iterable[Table]) -> None:
         if missing:
             raise FaztError("SCHEMA_MISMATCH", f"Table {table.name} lacks {', '.join(missing)}.", table=table.name)
         if table.scope == "app":
-            _, _, kind, not_null, default, _ = columns["user_id"]
-            if kind.upper() != "TEXT" or not not_null or default != "''":
-                raise FaztError("SCHEMA_MISMATCH", f"Table {table.name}: user_id must be TEXT NOT NULL DEFAULT ''.")
+            _check_scope(connection, table, columns)
+
+
+def _check_scope(connection: apsw.Connection, table: Table, columns: Mapping[str, Any]) -> None:
+    _, _, kind, not_null, default, _ = columns["user_id"]
+    if kind.upper() != "TEXT" or not not_null or default != "''":
+        raise FaztError("SCHEMA_MISMATCH", f"Table {table.name}: user_id must be TEXT NOT NULL DEFAULT ''.")
+    if not columns["app_id"][3]:
+        raise FaztError("SCHEMA_MISMATCH", f"Table {table.name}: app_id must be NOT NULL.")
+    own = {"app_id", "user_id", *table.key}
+    if own not in _unique(connection, table, columns):
+        shown = ", ".join(["app_id", "user_id", *table.key])
+        raise FaztError("SCHEMA_MISMATCH", f"Table {table.name}: ({shown}) must be unique.", table=table.name)
+    shared = [names for names in _unique(connection, table, columns) if not {"app_id", "user_id"} <= names]
+    if shared:
+        raise FaztError("SCHEMA_MISMATCH", f"Table {table.name}: one app's key would clash with another's.")
+
+
+def _unique(connection: apsw.Connection, table: Table, columns: Mapping[str, Any]) -> list[set[str]]:
+    """The sets of columns that may not repeat; a row number is nobody's key."""
+    primary = {name for name, row in columns.items() if row[5]}
+    found = [primary] if primary and primary != {"id"} and primary != {"seq"} else []
+    for _, index, unique, *_ in connection.execute(f"pragma index_list({table.name})").fetchall():
+        if unique:
+            found.append({row[2] for row in connection.execute(f"pragma index_info({index})")})
+    return found
 
 
 def _refuse_foreign(connection: apsw.Connection) -> None:

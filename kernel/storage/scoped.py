@@ -9,7 +9,8 @@ from typing import Any
 import apsw
 
 from kernel.base.errors import FaztError
-from kernel.base.tables import MINE, Patch, Read, Remove, Table
+from kernel.base.tables import MINE, Patch, Read, Remove, Table, by_name, expand
+from kernel.storage.connection import understood
 from kernel.syscall.plan import Scan, Step, Write
 
 LimitOf = Callable[[str], int]
@@ -25,13 +26,19 @@ class ScopedStore:
 
     def one(self, read: Read, /, **params: Any) -> Any:
         params["app"], params["user"] = self.app, self.user
-        for row in self._reader().execute(read.sql, params):
-            return row
+        try:
+            for row in self._reader().execute(read.sql, params):
+                return row
+        except apsw.InterruptError as error:
+            raise understood(error) from None
         return None
 
     def all(self, read: Read, /, **params: Any) -> list[Any]:
         params["app"], params["user"] = self.app, self.user
-        return self._reader().execute(read.sql, params).fetchall()
+        try:
+            return self._reader().execute(read.sql, params).fetchall()
+        except apsw.InterruptError as error:
+            raise understood(error) from None
 
     def scan(self, *reads: tuple[Read, dict[str, Any]], then: Callable[[list[list[Any]]], Any]) -> Scan[Any]:
         mine = {"app": self.app, "user": self.user}
@@ -41,35 +48,25 @@ class ScopedStore:
 
     def insert(self, table: Table, /, conflict: FaztError | None = None, **values: Any) -> Write[None]:
         """A new row; `conflict` is the error when its key is taken."""
-        steps = [Step(insert_sql(table, tuple(values)), self._bound(table, values), conflict)]
-        return Write([*steps, *self._counted(table)])
+        bound = self._bound(table, values)
+        return Write([*self._counted(table, bound), Step(insert_sql(table, tuple(values)), bound, conflict)])
 
     def put(self, table: Table, /, **values: Any) -> Write[None]:
         """A new row, or new values for the row with the same key."""
         bound = self._bound(table, values)
-        names = tuple(values)
-        if not table.counted:
-            return Write([Step(put_sql(table, names), bound)])
-        # `changes()` is what the step before did: insert if new, count if inserted, else update
-        return Write(
-            [
-                Step(insert_sql(table, names) + " on conflict do nothing", bound),
-                *self._counted(table),
-                Step(update_sql(table, names), bound),
-            ]
-        )
+        return Write([*self._counted(table, bound), Step(put_sql(table, tuple(values)), bound)])
 
     def do(self, change: Patch | Remove, /, **params: Any) -> Write[None]:
         params["app"], params["user"] = self.app, self.user
-        steps = [Step(change.sql, params)]
+        step = Step(change.sql, params)
         if change.table.counted and isinstance(change, Remove):
-            steps.append(Step(UNCOUNT, {"app": self.app, "table": change.table.name}))
-        return Write(steps)
+            return Write([Step(uncount_sql(change), params), step])
+        return Write([step])
 
     def _bound(self, table: Table, values: dict[str, Any]) -> dict[str, Any]:
         return {**values, "app": self.app, "user": self.user, "now": self.now}
 
-    def _counted(self, table: Table) -> list[Step]:
+    def _counted(self, table: Table, bound: dict[str, Any]) -> list[Step]:
         if not table.counted:
             return []
         most = self._limit_of(table.counted)
@@ -80,14 +77,28 @@ class ScopedStore:
             limit=table.counted,
             most=most,
         )
-        return [Step(COUNT, {"app": self.app, "table": table.name, "most": most, "now": self.now}, full)]
+        return [Step(count_sql(table), {**bound, "most": most}, full)]
 
 
-# `rows` becomes null at the limit, which its NOT NULL refuses: counting and limiting are one statement
-COUNT = """insert into usage (app_id, name, rows, created_at)
-select :app, :table, case when :most > 0 then 1 end, :now where changes() = 1
+# Counting comes before the change itself, so that `changes()` after it is what the change did.
+
+
+@functools.cache
+def count_sql(table: Table) -> str:
+    """One more, unless the row is there already. At the limit `rows` becomes null, which its NOT NULL refuses."""
+    match = " and ".join(f"{name} = :{name}" for name in table.key)
+    return f"""insert into usage (app_id, name, rows, created_at)
+select :app, '{table.name}', case when :most > 0 then 1 end, :now
+where not exists (select 1 from {table.name} where {MINE} and {match})
 on conflict (app_id, name) do update set rows = case when rows < :most then rows + 1 end"""
-UNCOUNT = "update usage set rows = max(0, rows - changes()) where app_id = :app and name = :table"
+
+
+@functools.cache
+def uncount_sql(change: Remove) -> str:
+    """As many less as the change will remove."""
+    table = change.table.name
+    gone = expand(f"select count(*) from {table} where {MINE} and ({change.where})", by_name)
+    return f"update usage set rows = max(0, rows - ({gone})) where app_id = :app and name = '{table}'"
 
 
 def _own(table: Table) -> dict[str, str]:
@@ -109,17 +120,7 @@ def insert_sql(table: Table, names: tuple[str, ...]) -> str:
 @functools.cache
 def put_sql(table: Table, names: tuple[str, ...]) -> str:
     target = table.key if table.scope == "node" else ("app_id", "user_id", *table.key)
-    changed = [name for name in names if name not in table.key]
+    # a row of nothing but its key is written over itself: a put always changes one row
+    changed = [name for name in names if name not in table.key] or [table.key[0]]
     update = ", ".join(f"{name} = excluded.{name}" for name in changed)
-    return (
-        f"{insert_sql(table, names)} on conflict ({', '.join(target)}) "
-        f"do {f'update set {update}' if changed else 'nothing'}"
-    )
-
-
-@functools.cache
-def update_sql(table: Table, names: tuple[str, ...]) -> str:
-    changed = ", ".join(f"{name} = :{name}" for name in names if name not in table.key)
-    mine = "" if table.scope == "node" else f"{MINE} and "
-    match = " and ".join(f"{name} = :{name}" for name in table.key)
-    return f"update {table.name} set {changed} where {mine}{match} and changes() = 0"
+    return f"{insert_sql(table, names)} on conflict ({', '.join(target)}) do update set {update}"

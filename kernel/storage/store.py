@@ -16,7 +16,7 @@ from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
 from kernel.base.tables import Migration, Read, Table
 from kernel.storage import schema
-from kernel.storage.connection import Budget, open_reader, open_writer, understood
+from kernel.storage.connection import Budget, make_writer, open_file, open_reader, understood
 from kernel.storage.scoped import ScopedStore
 from kernel.storage.writer import Rows, Writer
 from kernel.syscall.plan import Scan, Step
@@ -53,10 +53,11 @@ class Store:
         new = not self.path.exists()
         if new:
             # nobody else on the machine may read what people store
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            _create_private(self.path)
         try:
-            connection = open_writer(self.path)
+            connection = open_file(self.path)
             waiting = schema.pending(connection, (schema.STORAGE, *migrations))
+            make_writer(connection)
             if waiting and not new and schema.applied(connection):
                 self._copy_before_migrating(connection)
             schema.migrate(connection, waiting, self.clock.now(), version)
@@ -69,9 +70,11 @@ class Store:
 
     def _copy_before_migrating(self, connection: apsw.Connection) -> None:
         folder = self.path.parent / "backups" / self.path.stem
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for made in (folder.parent, folder):
+            made.mkdir(exist_ok=True, mode=0o700)
         stamp = self.clock.now()
         target = folder / f"data-{stamp}-pre-migration.db"
+        _create_private(target)
         copy = apsw.Connection(str(target))
         with copy.backup("main", connection, "main") as backup:
             backup.step()
@@ -112,7 +115,10 @@ class Store:
 
     def rows(self, read: Read, **params: Any) -> list[Any]:
         """A read of node tables outside of a call: start-up, chores."""
-        return self.reader().execute(read.sql, params).fetchall()
+        try:
+            return self.reader().execute(read.sql, params).fetchall()
+        except apsw.InterruptError as error:
+            raise understood(error) from None
 
     # --- writes
 
@@ -148,12 +154,16 @@ class Store:
             connection.close()
 
 
+def _create_private(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
 def open_store(path: Path, **how: Any) -> Store:
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, mode=0o700)
     if path.is_dir():
         raise FaztError("STORAGE_ERROR", f"{path} is a directory.", "Name the data file: --db DIR/data.db")
     try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, mode=0o700)
         return Store(path, **how)
     except OSError as error:
         raise FaztError(

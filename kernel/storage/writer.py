@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import copy
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -203,7 +202,7 @@ def _resolve(batches: list[Batch]) -> None:
 
 def _own(error: BaseException) -> BaseException:
     """Each of a group raises its own: a shared one would collect the traces of all."""
-    return copy.copy(error) if isinstance(error, FaztError) else error
+    return error.again() if isinstance(error, FaztError) else error
 
 
 def _refused(error: Exception) -> Exception:

@@ -149,9 +149,6 @@ def for_names(declared: Declaration, number: int) -> Named:
         if call.via == "js" and needs and needs not in call.grants:
             raise FaztError("PERMISSION_DENIED", f"Permission denied: {needs}")
         call.meter[number] += 1
-        for name in files or ():
-            if name not in uploads:
-                raise FaztError("VALIDATION_FAILED", f"{name}: there is no file of that name", field=name)
         if other_spelling:
             values = _one_spelling(values, other_spelling)
         try:
@@ -170,6 +167,9 @@ def for_names(declared: Declaration, number: int) -> Named:
                 named[p.name] = value
             else:
                 positional.append(value)
+        for name in files or ():
+            if name not in uploads:
+                raise FaztError("VALIDATION_FAILED", f"{name}: there is no file of that name", field=name)
         return fn(call, *positional, **named)
 
     return adapter

@@ -20,7 +20,7 @@ import msgspec
 
 from kernel.syscall.call import ROLES
 from kernel.syscall.plan import Page, Scan, Write
-from kernel.syscall.words import JSON, WORDS, AppRef, Duration, Integer, Number, Secret, Text, Upload
+from kernel.syscall.words import JSON, WORDS, AppRef, AsTyped, Duration, Integer, Number, Secret, Text, Upload
 
 REQUIRED = inspect.Parameter.empty
 _HTTP = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)(?: -> (\d{3}))?(?: ([a-z]+/[a-z0-9.+-]+))?")
@@ -68,6 +68,11 @@ class Parameter:
         return is_json(self.type)
 
     @property
+    def is_as_typed(self) -> bool:
+        """Open JSON that a command takes as it was typed."""
+        return self.type == AsTyped
+
+    @property
     def holds_json(self) -> bool:
         """Is there open JSON anywhere in it, whose depth and text msgspec does not look at?"""
         return JSON in flat(self.type)
@@ -79,6 +84,11 @@ class Route:
     path: str
     status: int
     mime: str | None
+
+    @property
+    def shape(self) -> tuple[str, str]:
+        """What tells it from other routes: its words have no names to a router."""
+        return self.method, re.sub(r"{\w+}", "{}", self.path)
 
     @property
     def words(self) -> list[str]:
@@ -125,6 +135,11 @@ class Declaration:
         )
         self.weight = weight if weight is not None else 5 if self.writes else 3
         self._check()
+
+    @property
+    def tool(self) -> str:
+        """The name of its MCP tool."""
+        return "fazt_" + self.name.replace(".", "_")
 
     @property
     def summary(self) -> str:
@@ -213,11 +228,7 @@ def _parameter(p: inspect.Parameter, hints: dict[str, t.Any]) -> Parameter:
     default = p.default
     if Duration in _members(kind) and isinstance(default, str):
         default = int(Duration.parse(default))
-    # words are subclasses of text and numbers: a default is shown as what it is
-    elif isinstance(default, str):
-        default = str(default)
-    elif isinstance(default, int) and not isinstance(default, bool):
-        default = int(default)
+    default = as_default(default)
     return Parameter(p.name, kind, default, p.kind is p.KEYWORD_ONLY, p.kind is p.VAR_POSITIONAL)
 
 
@@ -242,25 +253,25 @@ def harden(kind: t.Any) -> t.Any:
 
 @functools.cache
 def _hardened_struct(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """A struct whose fields are guarded; the same one where they all are."""
-    fields = msgspec.structs.fields(kind)
-    guarded = [(f, harden(f.type)) for f in fields]
-    if all(f.type == new for f, new in guarded):
-        return kind
+    """A struct whose fields are guarded and whose defaults are plain; the same one where they all are."""
     changed = []
-    for f, new in guarded:
-        if f.type != new:
-            default = (
-                msgspec.field(name=f.encode_name) if f.required else msgspec.field(name=f.encode_name, **_default_of(f))
-            )
-            changed.append((f.name, new, default))
-    return msgspec.defstruct(kind.__name__, changed, bases=(kind,), kw_only=True)
+    for f in msgspec.structs.fields(kind):
+        guarded, default = harden(f.type), as_default(f.default)
+        if guarded != f.type or default is not f.default:
+            how: dict[str, t.Any] = {}
+            if f.default_factory is not msgspec.NODEFAULT:
+                how = {"default_factory": f.default_factory}
+            elif not f.required:
+                how = {"default": default}
+            changed.append((f.name, guarded, msgspec.field(name=f.encode_name, **how)))
+    return msgspec.defstruct(kind.__name__, changed, bases=(kind,), kw_only=True) if changed else kind
 
 
-def _default_of(field: msgspec.structs.FieldInfo) -> dict[str, t.Any]:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return {"default_factory": field.default_factory}
-    return {"default": field.default}
+def as_default(default: t.Any) -> t.Any:
+    """Words are subclasses of text and numbers: a default is kept as what it is, so that it can be shown."""
+    if isinstance(default, bool) or type(default) in (str, int):
+        return default
+    return str(default) if isinstance(default, str) else int(default) if isinstance(default, int) else default
 
 
 def _members(kind: t.Any) -> tuple[t.Any, ...]:
@@ -289,5 +300,5 @@ def is_struct(kind: t.Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def is_word(kind: t.Any) -> bool:
+def is_as_typed(kind: t.Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, WORDS)

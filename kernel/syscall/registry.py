@@ -54,14 +54,9 @@ class Registry:
     def _refuse_clash(self, declared: Declaration) -> None:
         for entry in self.entries:
             other = entry.declared
-            if declared.cli and declared.cli_words == other.cli_words:
-                raise TypeError(f"{declared.name} and {other.name} are the same command")
-            if (
-                declared.route
-                and other.route
-                and (declared.route.method, declared.route.path) == (other.route.method, other.route.path)
-            ):
-                raise TypeError(f"{declared.name} and {other.name} answer the same address")
+            for door in ("command", "address", "JavaScript path", "tool"):
+                if _clash(door, declared, other):
+                    raise TypeError(f"{declared.name} and {other.name} have the same {door}")
 
     def __getitem__(self, name: str) -> Entry:
         return self._by_name[name]
@@ -89,3 +84,16 @@ def declarations(module: ModuleType) -> Iterable[Declaration]:
         declared = getattr(value, "syscall", None)
         if isinstance(declared, Declaration) and declared.module == module.__name__:
             yield declared
+
+
+def _clash(door: str, one: Declaration, other: Declaration) -> bool:
+    """Could this door not tell the two apart?"""
+    if door == "command":
+        # a command cannot be a group of commands as well
+        shorter, longer = sorted((one.cli_words, other.cli_words), key=len)
+        return bool(shorter) and longer[: len(shorter)] == shorter
+    if door == "address":
+        return bool(one.route and other.route and one.route.shape == other.route.shape)
+    if door == "JavaScript path":
+        return bool(one.js) and one.js == other.js
+    return one.tool == other.tool

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kernel.syscall.adapt import arguments_struct, list_of
-from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_struct
+from kernel.syscall.declare import Declaration, Parameter, harden, is_json, is_page, is_struct
 from kernel.syscall.words import Upload, word_schema
 
 REFERENCE = "#/components/schemas/{name}"
@@ -32,7 +32,9 @@ class Schemas:
         if t.get_origin(kind) in (t.Union, types.UnionType) and sum(map(is_struct, t.get_args(kind))) > 1:
             # msgspec could not tell them apart when decoding; an answer is only described
             return {"anyOf": [self.of(member) for member in t.get_args(kind)]}
-        (shape,), parts = msgspec.json.schema_components([kind], schema_hook=word_schema, ref_template=self.reference)
+        (shape,), parts = msgspec.json.schema_components(
+            [harden(kind)], schema_hook=word_schema, ref_template=self.reference
+        )
         self.components.update(parts)
         return shape
 
@@ -97,7 +99,7 @@ def tool(declared: Declaration) -> dict[str, Any]:
     if schemas.components:
         whole["$defs"] = schemas.components
     return {
-        "name": "fazt_" + declared.name.replace(".", "_"),
+        "name": declared.tool,
         "description": declared.doc,
         "inputSchema": whole,
         "annotations": {"readOnlyHint": not declared.writes, "destructiveHint": declared.confirm is not None},

@@ -9,7 +9,6 @@ from kernel.base.errors import CODES
 from kernel.syscall.declare import Declaration
 from kernel.syscall.javascript import signature, typescript
 from kernel.syscall.registry import Entry, Registry
-from kernel.syscall.schema import tool
 
 
 def row(entry: Entry) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def row(entry: Entry) -> dict[str, Any]:
         "http": http(declared),
         "cli": f"fazt {declared.cli}" if declared.cli else None,
         "js": f"fazt.{declared.js}" if declared.js else None,
-        "mcp": tool(declared)["name"],
+        "mcp": declared.tool,
         "args": [
             {
                 "name": p.public,
