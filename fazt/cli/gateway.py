@@ -73,7 +73,7 @@ async def carry_out(caller: Caller, call: Call, invocation: Any, files: dict[str
         raise FaztError("USAGE", f"`fazt {invocation.command}` streams; it cannot run through /api/cmd.")
     inner = caller.call(entry, call.who, "cli", invocation.app, call.trace)
     named = {**{name: Upload(*file) for name, file in invocation.files.items()}, **files}
-    raw = next((named[p.public].data for p in entry.declared.parameters if p.is_bytes), None)
+    raw = next((named[p.public].data for p in entry.declared.parameters if p.is_bytes and p.public in named), None)
     return await caller.driver.invoke(entry, inner, invocation.values, lax=True, files=named, raw=raw)
 
 

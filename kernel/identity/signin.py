@@ -28,7 +28,8 @@ from kernel.syscall.call import Who
 from kernel.syscall.plan import Write
 
 SIGN_IN_WEIGHT = 8
-MOST_LOGIN_BODY = 8192
+# a name and a password of a thousand characters each, every one of them escaped
+MOST_LOGIN_BODY = 32 * 1024
 
 
 class Login(msgspec.Struct, forbid_unknown_fields=True):
@@ -175,7 +176,8 @@ def _login(values: dict[str, object]) -> Login:
         missing = next((name for name in ("username", "password") if name not in values), None)
         if missing:
             raise FaztError("MISSING_FIELD", f"{missing}: required and missing", field=missing) from None
-        field = next((name for name in Login.__struct_fields__ if f"`$.{name}`" in str(error)), "body")
+        unknown = next((name for name in values if name not in Login.__struct_fields__), "body")
+        field = next((name for name in Login.__struct_fields__ if f"`$.{name}`" in str(error)), unknown)
         raise FaztError("VALIDATION_FAILED", f"{field}: has a wrong type or is unknown.", field=field) from None
     for field in ("username", "password"):
         try:

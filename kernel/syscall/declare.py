@@ -70,7 +70,7 @@ class Parameter:
     @property
     def is_as_typed(self) -> bool:
         """Open JSON that a command takes as it was typed."""
-        return self.type == AsTyped
+        return bool(self.type == AsTyped)
 
     @property
     def holds_json(self) -> bool:
