@@ -32,7 +32,7 @@ from kernel.proc import status
 from kernel.proc.status import Running
 from kernel.proc.supervise import Supervisor, Task
 from kernel.security import credentials, keys, links, sessions, users
-from kernel.security.keys import KeyUses
+from kernel.security.keys import AppNames, KeyUses
 from kernel.security.passwords import Passwords
 from kernel.security.seal import open_seal
 from kernel.storage import config, facts
@@ -138,6 +138,7 @@ class Node:
         self.driver = Driver(self.registry, self.store, self.ports, self.clock, self.journal)
         self.caller = Caller(self.driver, self.store)
         self.ports.fill(self.caller)
+        self.ports.filled[AppNames] = self.caller
 
     def _introduce(self) -> None:
         """A new file learns which node it is and which key its secrets are sealed with."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from kernel.apps import apps
 from kernel.base.errors import FaztError, not_found
 from kernel.security.access import authorize, authorize_app, reaches
+from kernel.security.keys import AppNames
 from kernel.storage.store import Store
 from kernel.syscall import Call, Who
 from kernel.syscall.call import ANONYMOUS
 from kernel.syscall.driver import Driver
 from kernel.syscall.registry import Entry
 
+LONGEST_REF = 63
 
-class Caller:
+
+class Caller(AppNames):
     def __init__(self, driver: Driver, store: Store) -> None:
         self.driver, self._store = driver, store
 
@@ -30,9 +33,15 @@ class Caller:
             raise
         return self.driver.call(who, via, app=id, trace=trace)
 
-    def _find(self, entry: Entry, who: Who, ref: str) -> str:
-        id = apps.find(self._store, ref, entry.declared.deleted) if len(ref) <= 63 else None
+    def id_of(self, name: str) -> str:
+        """The id of the living app with this id or alias."""
+        id = apps.find(self._store, name) if len(name) <= LONGEST_REF else None
         if id is None:
-            raise not_found("app", ref[:63], "`fazt app list` shows the apps of this node.")
-        authorize_app(who, id, lambda name: apps.find(self._store, name))
+            raise not_found("app", name[:LONGEST_REF], "`fazt app list` shows the apps of this node.")
+        return id
+
+    def _find(self, entry: Entry, who: Who, ref: str) -> str:
+        deleted = apps.find(self._store, ref, True) if entry.declared.deleted and len(ref) <= LONGEST_REF else None
+        id = deleted or self.id_of(ref)
+        authorize_app(entry.declared, who, id)
         return id

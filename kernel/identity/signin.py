@@ -88,6 +88,10 @@ class SignIn:
         return response
 
     async def logout(self, asked: Asked) -> web.StreamResponse:
+        given = json_object(await asked.body(MOST_LOGIN_BODY))
+        if given:
+            field = next(iter(given))
+            raise FaztError("VALIDATION_FAILED", f"{field}: there is no such field.", field=field)
         if asked.who.session:
             plan = self.store.scoped("").do(sessions.END, hash=asked.who.session)
             await self.store.write(plan.steps)

@@ -30,7 +30,8 @@ class Asked:
     who: Who = ANONYMOUS
     words: dict[str, str] = field(default_factory=dict)
     ended: FaztError | None = None  # why the session that was sent is none
-    touch: bool = False  # the session is due for a new end
+    touch: int = 0  # the session is due for a new end, so many milliseconds from now
+    token: str = ""
 
     @property
     def address(self) -> str:

@@ -27,6 +27,10 @@ class Authenticator:
     def __init__(self, store: Store, uses: keys.KeyUses, https: bool) -> None:
         self._store, self._uses, self._https = store, uses, https
 
+    def renewed(self, asked: Asked) -> str:
+        """The cookie again, so that the browser keeps it as long as the session lasts."""
+        return cookie(cookie_name(self._https), asked.token, self._https, asked.touch // 1000)
+
     @property
     def scheme(self) -> str:
         return "https" if self._https else "http"
@@ -53,6 +57,7 @@ class Authenticator:
             # nobody, until something needs somebody: signing in must work with a dead cookie
             asked.ended = error
             return asked.who
+        asked.token = token
         if request.method not in SAFE and "Origin" not in request.headers:
             raise _foreign()
         return who

@@ -170,6 +170,8 @@ class Server:
         response = await self.api.answer(asked, segments)
         if not response.prepared:
             response.headers.setdefault("Cache-Control", "no-store")
+            if asked.touch and "Set-Cookie" not in response.headers:
+                response.headers["Set-Cookie"] = self.authenticator.renewed(asked)
         return response
 
     async def _at_admin(self, asked: Asked, segments: list[str]) -> web.StreamResponse:

@@ -71,16 +71,17 @@ select :id, :at, :actor_type, :actor_id, :action, :resource, :result, :weight,
     :id, :at, :actor_type, :actor_id, :action, :resource, :result, :weight), :at""")
 
 _WHERE = """where weight between :least and :most and at >= :since and (:actor is null or actor_id = :actor)
-  and (:action is null or action = :action or action like :action || '.%')
-  and (:resource is null or resource = :resource or resource like :resource || '/%')
+  and (:action is null or action = :action or substr(action, 1, length(:action) + 1) = :action || '.')
+  and (:resource is null or resource = :resource
+    or substr(resource, 1, length(:resource) + 1) = :resource || '/')
   and (:result is null or result = :result)"""
-_BOTH = f"""(select id, at, actor_type, actor_id, actor_ip, action, resource, result, weight, request
+_BOTH = f"""(select id, at, actor_type, actor_id, actor_ip, action, resource, result, weight, request, rowid as n
   from {{activity_log}} {_WHERE}
   union all
-  select id, at, actor_type, actor_id, null, action, resource, result, weight, null from {{audit}} {_WHERE})"""
+  select id, at, actor_type, actor_id, null, action, resource, result, weight, null, seq from {{audit}} {_WHERE})"""
 LIST = Read(
     f"select id, at, actor_type, actor_id, actor_ip, action, resource, result, weight, request from {_BOTH} "
-    "order by at desc, id limit :limit offset :offset"
+    "order by at desc, n desc limit :limit offset :offset"
 )
 COUNT = Read(f"select count(*) from {_BOTH}")
 BY_ACTION = Read(f"select action, result, count(*) from {_BOTH} group by 1, 2 order by 3 desc limit 100")
@@ -165,15 +166,17 @@ class ActivityJournal:
     def flush(self, store: Scoped) -> list[Step]:
         """What waits, as steps of one batch."""
         waiting, self._buffer = self._buffer, collections.deque()
-        return [step for row in waiting for step in store.insert(ACTIVITY, **row).steps]
+        return [step for row in waiting for step in store.put(ACTIVITY, **row).steps]
 
     def take_back(self, steps: list[Step]) -> None:
         """A flush that failed: keep its rows for the next one."""
-        rows = [dict(step.params) for step in steps]
+        rows = [dict(step.params) for step in steps if "at" in step.params]
         for row in rows:
             for name in ("app", "user", "now"):
                 row.pop(name, None)
-        self._buffer.extendleft(reversed(rows))
+        room = MOST_BUFFERED - len(self._buffer)
+        self.dropped += max(0, len(rows) - room)
+        self._buffer.extendleft(reversed(rows[max(0, len(rows) - room) :] if room > 0 else []))
 
 
 class Word(Line):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kernel.base.errors import FaztError
 from kernel.syscall.call import ROLES, Who
 from kernel.syscall.declare import Declaration
@@ -28,11 +26,10 @@ def authorize(declared: Declaration, who: Who) -> None:
         )
 
 
-def authorize_app(who: Who, app: str, id_of: Callable[[str], str | None]) -> None:
-    """A key made for certain apps reaches those only, whatever name they were given in its scope."""
-    only = {scope.partition(":")[2] for scope in who.scopes if scope.startswith("deploy:")}
-    wider = who.scopes & {"*", "admin", "read", "deploy"}
-    if only and not wider and app not in {id_of(name) for name in only}:
+def authorize_app(declared: Declaration, who: Who, app: str) -> None:
+    """A key made for certain apps reaches those only."""
+    reaching = [scope for scope in who.scopes if _reaches(scope, declared)]
+    if reaching and all(scope.startswith("deploy:") and scope != f"deploy:{app}" for scope in reaching):
         raise FaztError("FORBIDDEN", "The key was made for another app.", scopes=sorted(who.scopes))
 
 

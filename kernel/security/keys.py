@@ -70,6 +70,13 @@ class ApiKey(msgspec.Struct):
     last_used_at: int | None = None
 
 
+class AppNames:
+    """What knows which app a name means. A port: apps live in a room below this one."""
+
+    def id_of(self, name: str) -> str:
+        raise NotImplementedError
+
+
 class NewKey(msgspec.Struct):
     id: str
     key: str
@@ -120,11 +127,17 @@ def keys_list(call: Call) -> list[ApiKey]:
 @syscall("keys.create", role="owner", http="POST /api/keys -> 201", cli="keys create", js=False, weight=9)
 def keys_create(call: Call, *, name: KeyName, scopes: Scopes = EVERYTHING) -> Write[NewKey]:
     """Make an API key; it is shown this once. Scopes: * (everything), admin, read, deploy, deploy:<app>."""
-    held = sorted({str(scope) for scope in scopes})
+    held = sorted({_scope(call, scope) for scope in scopes})
     token, id = MARK + new_token(), new_id("key")
     prefix = token[len(MARK) : len(MARK) + SHOWN]
     plan = call.store.insert(API_KEYS, id=id, name=name, prefix=prefix, hash=token_hash(token), scopes=" ".join(held))
     return plan.giving(lambda _: NewKey(id, token, name, held))
+
+
+def _scope(call: Call, scope: str) -> str:
+    """A scope for an app follows the app, not its name."""
+    kind, colon, app = scope.partition(":")
+    return kind + colon + (call.use(AppNames).id_of(app) if app else "")
 
 
 @syscall("keys.revoke", role="owner", http="DELETE /api/keys/{id} -> 204", cli="keys revoke <id>", js=False, weight=9)

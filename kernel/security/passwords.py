@@ -46,7 +46,7 @@ class Passwords:
         if self._nobody is None:
             self._nobody = self._hasher.hash("nobody has this password")
         try:
-            return self._hasher.verify(hashed or self._nobody, password) and hashed is not None
+            return self._hasher.verify(hashed or self._nobody, password) and bool(hashed)
         except (Argon2Error, InvalidHashError):
             return False
 

@@ -62,7 +62,7 @@ class Seal:
             if sealed[:1] != _VERSION:
                 raise InvalidTag
             return cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], bound_to.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise FaztError(
                 "LOCKED",
                 "A sealed value does not open with this key.",
@@ -72,7 +72,10 @@ class Seal:
 
 def open_seal(database: Path, key_id: str | None, environment: Mapping[str, str]) -> Seal:
     """The seal of a file whose key has the given id; a file without one gets (or makes) the key that lies there."""
-    found = _credential(environment) or _read(key_path(database))
+    try:
+        found = _credential(environment) or _read(key_path(database))
+    except (OSError, ValueError) as error:
+        return Seal(None, str(error))
     if found is None and key_id is None:
         found = _create(key_path(database))
     if found is None:
@@ -95,7 +98,7 @@ def _read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     if len(seed) != SEED_BYTES:
-        raise FaztError("LOCKED", f"{path} is not a key: it has {len(seed)} bytes.", "Put the right key file back.")
+        raise ValueError(f"{path} is not a key: it has {len(seed)} bytes")
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and os.access(path, os.W_OK) and path.stat().st_uid == os.getuid():
         path.chmod(0o600)
     return seed

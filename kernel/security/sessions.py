@@ -53,7 +53,7 @@ create index sessions_expiry on sessions (expires_at);
     ),
 )
 # the join makes every request see the role of this moment
-BY_TOKEN = Read("""select s.user_id, u.username, u.role, s.expires_at, s.last_seen
+BY_TOKEN = Read("""select s.user_id, u.username, u.role, s.expires_at, s.last_seen, s.lasts
 from {sessions} s join {users} u on u.id = s.user_id
 where s.token_hash = :hash and s.kind = :kind and u.disabled = 0 and u.deleted_at is null""")
 OF_USER = Read(
@@ -118,15 +118,15 @@ def begin(
     return token, plan
 
 
-def find(store: Scoped, token: str, now: int, address: str, agent: str) -> tuple[Who, bool]:
-    """Whose session it is, and whether it is time to touch it."""
+def find(store: Scoped, token: str, now: int, address: str, agent: str) -> tuple[Who, int]:
+    """Whose session it is; and how long it is to last from now on, when it is time to say so."""
     hashed = token_hash(token)
     row = store.one(BY_TOKEN, hash=hashed, kind="admin")
     if row is None or row[3] <= now:
         raise FaztError("SESSION_EXPIRED", "The session has ended.", "Sign in again.")
-    user, name, role, expires_at, last_seen = row
+    user, name, role, expires_at, last_seen, lasts = row
     who = Who("session", user, name, role, address=address, agent=agent, session=hashed, expires_at=expires_at)
-    return who, now - last_seen > TOUCH_AFTER
+    return who, lasts if now - last_seen > TOUCH_AFTER else 0
 
 
 def end_others(call: Call, user: str) -> Write[None]:

@@ -64,9 +64,10 @@ class Writer:
             return await batch.future
         except asyncio.CancelledError:
             # as for threads: either it never happens, or we hear how it went before anybody goes on
-            if not self._withdraw(batch) and not batch.told:
+            withdrawn = self._withdraw(batch)
+            while not withdrawn and not batch.told:
                 batch.future = asyncio.get_running_loop().create_future()
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception, asyncio.CancelledError):
                     await batch.future
             raise
 

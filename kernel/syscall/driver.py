@@ -82,9 +82,13 @@ class Driver:
         if inspect.isawaitable(result):
             result = await result
         if isinstance(result, Write):
-            steps = [*result.steps, *self.journal.steps(call, declared, resource)]
-            rows = await self.storage.write(steps)
-            result = result.result(rows[: len(result.steps)])
+            # a plan without steps changes nothing: there is nothing to write down either
+            if result.steps:
+                steps = [*result.steps, *self.journal.steps(call, declared, resource)]
+                rows = (await self.storage.write(steps))[: len(result.steps)]
+            else:
+                rows = []
+            result = result.result(rows)
         elif isinstance(result, Scan):
             result = await self.storage.scan(result)
         if declared.writes:
