@@ -158,13 +158,12 @@ class Node:
                 await self.store.write(steps)
 
         self.supervisor.add(Task("expired rows", 300, expired))
-        self.supervisor.add(Task("activity", 10, lambda: self._flush(self.journal), last=True))
+        self.supervisor.add(Task("activity", 2, lambda: self._flush(self.journal), last=True))
         self.supervisor.add(Task("clicks", 10, lambda: self._flush(self.clicks), last=True))
         self.supervisor.add(Task("key uses", 60, key_uses, last=True))
 
     async def _flush(self, buffer: ActivityJournal | Clicks) -> None:
-        steps = buffer.flush(self.store.scoped(""))
-        if steps:
+        while steps := buffer.flush(self.store.scoped("")):
             try:
                 await self.store.write(steps)
             except BaseException:

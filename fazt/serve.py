@@ -29,7 +29,7 @@ from kernel.net.server import Server
 from kernel.observe import log
 from kernel.security import links
 from kernel.security.throttle import Throttle
-from kernel.storage.lock import FileLock
+from kernel.storage.lock import FileLock, hold
 from kernel.syscall.call import LOCAL
 
 DRAIN_SECONDS = 10.0
@@ -53,11 +53,8 @@ def socket_path(database: Path) -> Path:
 def serve(path: Path, *, overrides: dict[str, Any], announce: Callable[[dict[str, Any]], None]) -> bool:
     """Run a node until it is told to stop; True when it shall start again."""
     path = Path(os.path.realpath(path))
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, mode=0o700)
     # held until the process ends: the file is never without an owner while anything is written
-    with FileLock(path) as lock:
-        lock.note()
+    with hold(path) as lock:
         node = Node(path, overrides=overrides)
         try:
             return _run(_serve(node, lock, announce))
@@ -151,8 +148,10 @@ def _signals() -> tuple[asyncio.Event, list[bool]]:
     loop = asyncio.get_running_loop()
 
     def restart() -> None:
-        again.append(True)
-        stopped.set()
+        # a stop is a stop, whatever is asked later
+        if not stopped.is_set():
+            again.append(True)
+            stopped.set()
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)

@@ -17,10 +17,19 @@ OLD = {
 GOING = {("server", "status"), ("server", "start"), ("server", "stop")}
 
 
+VALUED = {"--db", "--server", "--token", "--format"}
+
+
 def current(words: list[str]) -> tuple[list[str], str | None]:
-    """The words as they are spelled now, and what to say about it."""
-    new = OLD.get((words[0], words[1])) if len(words) > 1 else None
+    """The words as they are spelled now, and what to say about it. Options may stand before them."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in VALUED else 1
+    if len(words) < at + 2:
+        return words, None
+    old = (words[at], words[at + 1])
+    new = OLD.get(old)
     if new is None:
         return words, None
-    note = f"`fazt {' '.join(words[:2])}` is now `fazt {' '.join(new)}`." if (words[0], words[1]) in GOING else None
-    return [*new, *words[2:]], note
+    note = f"`fazt {' '.join(old)}` is now `fazt {' '.join(new)}`." if old in GOING else None
+    return [*words[:at], *new, *words[at + 2 :]], note

@@ -14,7 +14,7 @@ from fazt.cli.options import style_of
 from fazt.cli.project import Invocation
 from fazt.client import http, target
 from kernel.base.errors import FaztError
-from kernel.storage.lock import FileLock, holder
+from kernel.storage.lock import hold, holder
 from kernel.syscall import Page
 from kernel.syscall.call import LOCAL
 
@@ -43,7 +43,14 @@ def _on_file(database: Path, invocation: Invocation) -> dict[str, Any]:
         return ask(invocation.words(), invocation.files, own_socket=Path(held["socket"]))
     if invocation.entry.declared.name in LIVE:
         raise FaztError("NOT_FOUND", f"No node runs on {database}.", f"Start one: fazt up --db {database}")
-    return _in_process(database, invocation)
+    try:
+        return _in_process(database, invocation)
+    except FaztError as error:
+        # a node that started meanwhile knows better
+        held = holder(Path(database).resolve())
+        if error.code != "NODE_RUNNING" or not held or not held.get("socket"):
+            raise
+        return ask(invocation.words(), invocation.files, own_socket=Path(held["socket"]))
 
 
 def _in_process(database: Path, invocation: Invocation) -> dict[str, Any]:
@@ -60,8 +67,7 @@ def _in_process(database: Path, invocation: Invocation) -> dict[str, Any]:
         finally:
             await node.stop()
 
-    with FileLock(path) as lock:
-        lock.note()
+    with hold(path):
         node = Node(path)
         try:
             result = asyncio.run(work(node))

@@ -18,13 +18,21 @@ from fazt.cli.project import build
 from fazt.cli.words import understand
 from kernel.apps.caller import Caller
 from kernel.base.errors import FaztError, invalid
+from kernel.base.text import check_json
 from kernel.syscall import Call, Line, Page, Text, Upload, syscall
 
 MOST_WORDS = 200
 
 
 class Word(Text):
-    """One word of a command; a value may be long."""
+    """One word of a command: a value may be long and hold anything; whoever takes it looks at it."""
+
+    @classmethod
+    def parse(cls, value: Any) -> Word:
+        if not isinstance(value, str) or len(value) > cls.most:
+            raise ValueError(f"must be text of at most {cls.most} characters")
+        check_json(value)
+        return cls(value)
 
 
 class Base64(Text):

@@ -13,7 +13,7 @@ from fazt import __version__
 from fazt.boot import registry
 from fazt.cli import by_hand, compat, output
 from fazt.cli.execute import ask, execute
-from fazt.cli.options import shared
+from fazt.cli.options import shared, style_of
 from fazt.cli.project import Invocation, build
 from fazt.cli.words import understand
 from fazt.client import target
@@ -26,36 +26,43 @@ def main(argv: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     style = "json" if _wants_json(words) else "table"
     try:
-        if words and words[0].startswith("@"):
-            return _forwarded(words[0][1:], words[1:], style)
-        words, note = compat.current(words)
-        if note:
-            output.say(note)
-        return _run(words)
-    except FaztError as error:
-        output.show_error(error, style)
-        return error.exit_code
-    except BrokenPipeError:
-        # whoever read our output has seen enough
-        sys.stderr.close()
-        return 0
-    except Exception as error:
-        if os.environ.get("FAZT_DEBUG"):
+        try:
+            return _understood(words, style)
+        except FaztError as error:
+            output.show_error(error, style)
+            return error.exit_code
+        except BrokenPipeError:
             raise
-        fault = FaztError(
-            "INTERNAL_ERROR",
-            f"Something went wrong inside Fazt ({type(error).__name__}: {error}).",
-            "FAZT_DEBUG=1 shows where.",
-        )
-        output.show_error(fault, style)
-        return 1
+        except Exception as error:
+            if os.environ.get("FAZT_DEBUG"):
+                raise
+            what = f"Something went wrong inside Fazt ({type(error).__name__}: {error})."
+            output.show_error(FaztError("INTERNAL_ERROR", what, "FAZT_DEBUG=1 shows where."), style)
+            return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # whoever read our output has seen enough; what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _understood(words: list[str], style: str) -> int:
+    for word in words:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            raise FaztError("USAGE", f"{word!a} is not UTF-8.")
+    if words and words[0].startswith("@"):
+        return _forwarded(words[0][1:], words[1:])
+    words, note = compat.current(words)
+    if note:
+        output.say(note)
+    return _run(words)
 
 
 def _wants_json(words: list[str]) -> bool:
     """Known before the words are understood, for errors in them."""
-    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
+    ours = words[: words.index("--")] if "--" in words else words
+    return "--json" in ours or "--format=json" in ours or ("--format", "json") in pairwise(ours)
 
 
 def _run(words: list[str]) -> int:
@@ -80,15 +87,37 @@ def _run(words: list[str]) -> int:
     return int(understood or 0)
 
 
-def _forwarded(peer: str, words: list[str], style: str) -> int:
+def _forwarded(peer: str, words: list[str]) -> int:
     """`fazt @peer words…`: the peer understands them, this program may be older or newer."""
     chosen = target.choose(at=peer)
-    kept = [word for word in words if word not in ("--json", "--format=json")]
+    kept, options = _ours(words)
     if not kept:
         raise FaztError("USAGE", f"What shall @{peer} do?", f"For instance: fazt @{peer} app list")
+    if options.get("verbose"):
+        output.say(f"node: {chosen.url} (by {chosen.why})")
     done = ask(kept, {}, url=chosen.url, token=chosen.token)
-    if style == "json":
-        output.show("", done.get("data"), done.get("meta"), style)
+    style = style_of(options)
+    if style == "table":
+        output.write(output.safe(done.get("output", "")))
     else:
-        output.write(done.get("output", ""))
+        output.show("", done.get("data"), done.get("meta"), style)
     return 0
+
+
+def _ours(words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The words for the peer, and the options that say how we shall show its answer."""
+    kept: list[str] = []
+    options: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*kept, word, *rest], options
+        if word == "--json":
+            options["json"] = word
+        elif word in ("-v", "--verbose"):
+            options["verbose"] = word
+        elif word == "--format" or word.startswith("--format="):
+            options["format"] = word.partition("=")[2] or next(rest, "table")
+        else:
+            kept.append(word)
+    return kept, options

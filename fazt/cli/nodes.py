@@ -24,7 +24,7 @@ from fazt.cli.words import understand
 from fazt.client import target
 from kernel.base.errors import FaztError
 from kernel.security.seal import key_path
-from kernel.storage.lock import FileLock, holder, lock_path
+from kernel.storage.lock import hold, holder, lock_path
 from kernel.syscall.call import LOCAL
 
 STOP_SECONDS = 15.0
@@ -69,11 +69,17 @@ def up(ctx: click.Context, domain: str | None, port: int | None, listen: str | N
 
 
 def _announce_json(ready: dict[str, Any]) -> None:
-    output.write(msgspec.json.encode(ready).decode() + "\n")
+    _tell(msgspec.json.encode(ready).decode() + "\n")
+
+
+def _tell(text: str) -> None:
+    # whoever started the node may have gone; the node stays
+    with contextlib.suppress(OSError):
+        output.write(text)
 
 
 def _announce(ready: dict[str, Any]) -> None:
-    output.write(
+    _tell(
         f"\n  Fazt {ready['version']} is running.\n\n"
         f"  Welcome    {ready['url']}\n"
         f"  Dashboard  {ready['admin_url']}\n"
@@ -152,8 +158,7 @@ def _commands(path: Path, calls: list[tuple[str, dict[str, Any]]], fresh: bool) 
         finally:
             await node.stop()
 
-    with FileLock(path) as lock:
-        lock.note()
+    with hold(path):
         try:
             node = Node(path)
             try:

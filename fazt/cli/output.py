@@ -15,7 +15,13 @@ from kernel.net import formats
 
 
 def _value(data: Any) -> str:
-    return data if isinstance(data, str) else msgspec.json.encode(data).decode()
+    """A value as it can be typed again: text that would be read as JSON is quoted."""
+    if isinstance(data, str):
+        try:
+            msgspec.json.decode(data.encode())
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return data
+    return msgspec.json.encode(data).decode()
 
 
 def _times(data: Any) -> Any:
@@ -76,11 +82,11 @@ def render(name: str, data: Any) -> str:
 def show(name: str, data: Any, meta: Any, style: str) -> None:
     if style == "json":
         document = {"data": data, **({"meta": meta} if meta else {})}
-        write(msgspec.json.encode(document, enc_hook=str).decode() + "\n")
+        write(safe(msgspec.json.encode(document, enc_hook=str).decode() + "\n", "\\u{:04x}"))
     elif style == "markdown":
-        write(formats.markdown(msgspec.to_builtins(data, enc_hook=str)))
+        write(safe(formats.markdown(msgspec.to_builtins(data, enc_hook=str))))
     else:
-        write(_safe(render(name, data)))
+        write(safe(render(name, data)))
         if meta and (meta.get("has_more") or meta.get("next")):
             say("There are more; see --limit, --offset and --after.")
     if name in ASIDE and style != "json":
@@ -95,11 +101,11 @@ def show_error(error: FaztError, style: str) -> None:
         say(f"  {error.hint}")
 
 
-def _safe(text: str) -> str:
+def safe(text: str, escape: str = "\\x{:02x}") -> str:
     """Stored values come from anywhere; a terminal must not obey them."""
     if not sys.stdout.isatty():
         return text
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t" else escape.format(ord(c)) for c in text)
 
 
 def write(text: str) -> None:

@@ -63,7 +63,7 @@ class Invocation:
                 options += _as_option(name, value)
         for name in arguments:
             value = given.get(name)
-            if value is not None:
+            if name in given:
                 positional += [_as_word(item) for item in value] if isinstance(value, list) else [_as_word(value)]
         return [*declared.cli_words, *options, *(["--", *positional] if positional else [])]
 

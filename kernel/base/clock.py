@@ -21,6 +21,10 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def pause(self, seconds: float) -> None:
+        """The same, for code that is not on the loop."""
+        time.sleep(seconds)
+
 
 class ManualClock(Clock):
     """A clock that stands still until it is moved; sleepers wake when it passes their time."""

@@ -39,7 +39,7 @@ def failure(error: FaztError, request_id: str = "") -> web.Response:
     shown = {"error": error.public()}
     if error.status >= 500 and request_id:
         shown["error"].setdefault("details", {})["request"] = request_id
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
     if "retry_after" in error.details:
         headers["Retry-After"] = str(error.details["retry_after"])
     elif error.status == 503:

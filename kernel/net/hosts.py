@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Hosts:
         return Place("app", host, label) if "." not in label else Place("unknown", host)
 
 
+@functools.lru_cache(4096)
 def is_loopback(address: str | None) -> bool:
     try:
         ip = ipaddress.ip_address(address or "")

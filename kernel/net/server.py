@@ -170,6 +170,7 @@ class Server:
         response = await self.api.answer(asked, segments)
         if not response.prepared:
             response.headers.setdefault("Cache-Control", "no-store")
+            response.headers.setdefault("X-Frame-Options", "DENY")
             if asked.touch and "Set-Cookie" not in response.headers:
                 response.headers["Set-Cookie"] = self.authenticator.renewed(asked)
         return response
@@ -221,6 +222,8 @@ class Server:
         await asyncio.sleep(breath)
         for listener in self._listeners:
             listener.close()
+        # the first request of the last to come may still be on its way into this process
+        await asyncio.sleep(breath)
         self._web.pre_shutdown()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._web.shutdown(timeout), timeout + 1)

@@ -23,6 +23,7 @@ from kernel.syscall.words import KeyLimit
 
 AUDITED = 7
 MOST_BUFFERED = 10_000
+SLICE = 250
 NINETY_DAYS = Duration.parse("90d")
 
 ACTIVITY = Table(
@@ -164,8 +165,8 @@ class ActivityJournal:
         )
 
     def flush(self, store: Scoped) -> list[Step]:
-        """What waits, as steps of one batch."""
-        waiting, self._buffer = self._buffer, collections.deque()
+        """Some of what waits, as steps of one batch: a long one would keep other writers waiting."""
+        waiting = [self._buffer.popleft() for _ in range(min(SLICE, len(self._buffer)))]
         return [step for row in waiting for step in store.put(ACTIVITY, **row).steps]
 
     def take_back(self, steps: list[Step]) -> None:

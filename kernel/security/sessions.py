@@ -8,7 +8,7 @@ import msgspec
 
 from kernel.base.errors import FaztError, not_found
 from kernel.base.tables import Migration, Patch, Read, Remove, Sweep, Table
-from kernel.security import users  # noqa: F401 - BY_TOKEN joins its table
+from kernel.security import users
 from kernel.security.tokens import new_token, token_hash
 from kernel.syscall import Call, Line, Write, syscall
 from kernel.syscall.call import Scoped, Who
@@ -139,13 +139,20 @@ def fresh_from_link(call: Call) -> bool:
     return bool(row and row[1] == "link" and call.now - row[0] < LINK_IS_FRESH)
 
 
+def _user(call: Call) -> str:
+    """Whose sessions are meant: on this machine and with the owner's key, the owner's."""
+    if call.who.kind == "session" or not call.is_at_least("owner"):
+        return call.who.id
+    return str(call.store.one(users.OWNER)[0])
+
+
 @syscall("auth.sessions.list", role="user", http="GET /api/auth/sessions", cli="auth sessions list", js=False)
 def sessions_list(call: Call) -> list[SessionShown]:
     """The sessions of who asks, newest first."""
     return [
         SessionShown(bytes(h).hex()[:16], kind, host, ip, ua, amr, created, seen, expires, h == call.who.session)
         for h, kind, host, ip, ua, amr, created, seen, expires in call.store.all(
-            OF_USER, user_id=call.who.id, now=call.now
+            OF_USER, user_id=_user(call), now=call.now
         )
     ]
 
@@ -160,4 +167,4 @@ def sessions_list(call: Call) -> list[SessionShown]:
 )
 def sessions_revoke(call: Call, id: SessionId) -> Write[None]:
     """End one of your own sessions."""
-    return call.store.do(END_SHOWN, user_id=call.who.id, id=id).expect(1, not_found("session", id))
+    return call.store.do(END_SHOWN, user_id=_user(call), id=id).expect(1, not_found("session", id))

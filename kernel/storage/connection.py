@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -66,6 +69,18 @@ class Budget:
     def _spent(self) -> bool:
         self.left -= 1
         return self.left < 0 or time.monotonic() > self.until
+
+
+@contextlib.contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """What the system says of a file or its folder, as one of our errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise FaztError("STORAGE_FULL", f"The disk of {path} is full.", "Free some space and try again.") from error
+        hint = "Check the path, its folder and its owner."
+        raise FaztError("STORAGE_ERROR", f"{path} cannot be used: {error.strerror}.", hint) from error
 
 
 def understood(error: apsw.Error) -> Exception:

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
+from kernel.storage.connection import in_words
 
 
 def lock_path(database: Path) -> Path:
     return database.with_name(database.name + ".lock")
 
 
+# how long to wait for a command that holds the file for a moment; a node is not waited for
+PATIENCE, STEP = 20.0, 0.05
+
+
 class FileLock:
-    def __init__(self, database: Path) -> None:
-        self.path = lock_path(database)
+    def __init__(self, database: Path, clock: Clock | None = None) -> None:
+        self.path, clock = lock_path(database), clock or Clock()
+        until = clock.monotonic() + PATIENCE
+        while not self._taken():
+            held = _note(self.path)
+            if "socket" in held or clock.monotonic() > until:
+                pid = held.get("pid", "unknown")
+                raise FaztError(
+                    "NODE_RUNNING",
+                    f"{database} is in use by process {pid}.",
+                    f"Stop it with `fazt proc stop --db {database}`, or use another file.",
+                    pid=pid,
+                )
+            clock.pause(STEP)
+
+    def _taken(self) -> bool:
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._fd)
-            held = _note(self.path)
-            pid = held.get("pid", "unknown")
-            raise FaztError(
-                "NODE_RUNNING",
-                f"{database} is in use by process {pid}.",
-                f"Stop it with `fazt proc stop --db {database}`, or use another file.",
-                pid=pid,
-            ) from None
+            return False
+        return True
 
     def note(self, **facts: Any) -> None:
         """Say who holds it: the pid, and how to reach the holder."""
@@ -46,6 +62,17 @@ class FileLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+@contextlib.contextmanager
+def hold(database: Path) -> Iterator[FileLock]:
+    """Hold the file for as long as anything is written; what the system refuses is said in words."""
+    with in_words(database):
+        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(database)
+    with lock:
+        lock.note()
+        yield lock
 
 
 def holder(database: Path) -> dict[str, Any] | None:

@@ -141,7 +141,9 @@ def _unique(connection: apsw.Connection, table: Table, columns: Mapping[str, Any
 def _refuse_foreign(connection: apsw.Connection) -> None:
     mark = connection.pragma("application_id")
     empty = not connection.execute("select 1 from sqlite_schema limit 1").fetchall()
-    if mark != APPLICATION_ID and not (mark == 0 and (empty or applied(connection))):
+    # a first start that was killed half-way has made the ledger and not yet left its mark
+    begun = bool(connection.execute("select 1 from sqlite_schema where name = 'schema_migrations'").fetchall())
+    if mark != APPLICATION_ID and not (mark == 0 and (empty or begun)):
         raise FaztError(
             "SCHEMA_MISMATCH", "The file is a database of another program.", "Choose another path with --db."
         )

@@ -29,16 +29,16 @@ class ScopedStore:
         try:
             for row in self._reader().execute(read.sql, params):
                 return row
-        except apsw.InterruptError as error:
-            raise understood(error) from None
+        except apsw.Error as error:
+            raise understood(error) from error
         return None
 
     def all(self, read: Read, /, **params: Any) -> list[Any]:
         params["app"], params["user"] = self.app, self.user
         try:
             return self._reader().execute(read.sql, params).fetchall()
-        except apsw.InterruptError as error:
-            raise understood(error) from None
+        except apsw.Error as error:
+            raise understood(error) from error
 
     def scan(self, *reads: tuple[Read, dict[str, Any]], then: Callable[[list[list[Any]]], Any]) -> Scan[Any]:
         mine = {"app": self.app, "user": self.user}

@@ -16,7 +16,7 @@ from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
 from kernel.base.tables import Migration, Read, Table
 from kernel.storage import schema
-from kernel.storage.connection import Budget, make_writer, open_file, open_reader, understood
+from kernel.storage.connection import Budget, in_words, make_writer, open_file, open_reader, understood
 from kernel.storage.scoped import ScopedStore
 from kernel.storage.writer import Rows, Writer
 from kernel.syscall.plan import Scan, Step
@@ -63,7 +63,7 @@ class Store:
             schema.migrate(connection, waiting, self.clock.now(), version)
             schema.check(connection, self.tables)
         except apsw.Error as error:
-            raise understood(error) from error
+            raise _unusable(self.path, error) from error
         for name, function in functions.items():
             connection.create_scalar_function(name, function, deterministic=True)
         return connection
@@ -90,7 +90,10 @@ class Store:
         try:
             connection: apsw.Connection = local.connection
         except AttributeError:
-            connection = local.connection = open_reader(self.path)
+            try:
+                connection = local.connection = open_reader(self.path)
+            except apsw.Error as error:
+                raise understood(error) from error
             local.budget = Budget(connection)
             self._readers.append(connection)
         local.budget.grant(POINT_STEPS, POINT_SECONDS)
@@ -117,8 +120,8 @@ class Store:
         """A read of node tables outside of a call: start-up, chores."""
         try:
             return self.reader().execute(read.sql, params).fetchall()
-        except apsw.InterruptError as error:
-            raise understood(error) from None
+        except apsw.Error as error:
+            raise understood(error) from error
 
     # --- writes
 
@@ -154,6 +157,16 @@ class Store:
             connection.close()
 
 
+def _unusable(path: Path, error: apsw.Error) -> Exception:
+    """Why a file cannot be opened, with its name and what may help."""
+    known = understood(error)
+    if not isinstance(known, FaztError) or known.code != "STORAGE_ERROR":
+        return known
+    copies = path.parent / "backups" / path.stem
+    hint = f"Put a copy of it in its place ({copies} may hold one), or name another file with --db."
+    return FaztError("STORAGE_ERROR", f"{path} cannot be used: {error}.", hint)
+
+
 def _create_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
@@ -161,11 +174,6 @@ def _create_private(path: Path) -> None:
 def open_store(path: Path, **how: Any) -> Store:
     if path.is_dir():
         raise FaztError("STORAGE_ERROR", f"{path} is a directory.", "Name the data file: --db DIR/data.db")
-    try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True, mode=0o700)
+    with in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Store(path, **how)
-    except OSError as error:
-        raise FaztError(
-            "STORAGE_ERROR", f"{path} cannot be opened: {error.strerror}.", "Check the path and its owner."
-        ) from error
