@@ -32,6 +32,8 @@ class Word(Text):
         if not isinstance(value, str) or len(value) > cls.most:
             raise ValueError(f"must be text of at most {cls.most} characters")
         check_json(value)
+        if "\0" in value:
+            raise ValueError("must not contain the control character U+0000")
         return cls(value)
 
 
@@ -86,6 +88,8 @@ async def carry_out(caller: Caller, call: Call, invocation: Any, files: dict[str
 
 
 def _understand(call: Call, words: list[str]) -> Any:
+    if not words:
+        raise FaztError("USAGE", "There is no command.", "For instance: app list", field="command")
     words, _ = current(words)
     tree = build(call.use(Caller).driver.registry, [], here=False)
     local = ("up", "server", "proc", "service", "peer", "client", "surface")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,21 +26,24 @@ def _value(data: Any) -> str:
 
 
 def _times(data: Any) -> Any:
-    """Moments and sizes as a person reads them."""
+    """Moments and sizes as a person reads them; what lies deeper is somebody's own data."""
     if isinstance(data, dict):
         return {name: _time(name, value) for name, value in data.items()}
     if isinstance(data, list):
-        return [_times(item) for item in data]
+        return [
+            {name: _time(name, value) for name, value in row.items()} if isinstance(row, dict) else row for row in data
+        ]
     return data
 
 
 def _time(name: str, value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
-        if name.endswith("_at") or name in ("at", "expiresAt", "last_seen"):
-            return iso(value)[:19].replace("T", " ")
         if name.endswith("_bytes"):
             return format_size(value)
-    return _times(value)
+        if name.endswith("_at") or name in ("at", "expiresAt", "last_seen"):
+            with contextlib.suppress(ValueError, OverflowError, OSError):
+                return iso(value)[:19].replace("T", " ")
+    return value
 
 
 # layouts that differ from a plain table, by capability

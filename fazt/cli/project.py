@@ -123,7 +123,7 @@ def command(entry: Entry, shared: list[click.Parameter], here: bool) -> click.Co
     def understood(**given: Any) -> Invocation:
         if declared.confirm and not given.pop("confirm"):
             raise FaztError("CONFIRMATION_REQUIRED", declared.confirm, "Confirm with --confirm.")
-        app = _which_app(given.pop("app", None)) if declared.wants_app else None
+        app = _which_app(given.pop("app", None), here) if declared.wants_app else None
         named = {name: given.pop(name) for name, p in parameters.items() if p.is_bytes or p.is_upload}
         files = {name: _file(path) for name, path in named.items() if here and path is not None}
         values: dict[str, Any] = {
@@ -182,13 +182,13 @@ def _loose(p: Parameter, value: Any) -> Any:
     return value
 
 
-def _which_app(said: str | None) -> str:
+def _which_app(said: str | None, here: bool) -> str:
     if said:
         return said
-    if os.environ.get("FAZT_APP"):
+    if here and os.environ.get("FAZT_APP"):
         return os.environ["FAZT_APP"]
     linked = Path(".fazt/app")
-    if linked.is_file():
+    if here and linked.is_file():
         return linked.read_text().strip()
     raise FaztError(
         "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a linked folder.", field="app"

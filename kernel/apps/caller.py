@@ -29,7 +29,9 @@ class Caller(AppNames):
             id = self._find(entry, who, app) if app is not None else None
         except FaztError as error:
             if who.role != "public":
-                self.driver.journal.note(self.driver.call(who, via, trace=trace), entry.declared, app or "", error.code)
+                self.driver.journal.note(
+                    self.driver.call(who, via, trace=trace), entry.declared, (app or "")[:LONGEST_REF], error.code
+                )
             raise
         return self.driver.call(who, via, app=id, trace=trace)
 

@@ -29,9 +29,12 @@ class Setting:
         most: float | None = None,
         choices: tuple[str, ...] = (),
         check: Callable[[Any], Any] | None = None,
+        hard: bool = False,
     ) -> None:
         self.name, self.kind, self.doc = name, kind, doc
         self.least, self.most, self.choices, self.check = least, most, choices, check
+        # `hard`: what is beyond the range has no meaning, so nothing forces it
+        self.hard = hard
         self.default = None if default is None else self._typed(default)
 
     @property
@@ -49,11 +52,11 @@ class Setting:
             raise invalid("value", f"{self.name} must be one of {', '.join(self.choices)}", setting=self.name)
         low = self.least is not None and parsed < self.least
         high = self.most is not None and parsed > self.most
-        if (low or high) and not force:
+        if (low or high) and (self.hard or not force):
             raise FaztError(
                 "VALIDATION_FAILED",
                 f"{self.name} must be between {self.least} and {self.most}.",
-                "Add --force if you know what you are doing.",
+                None if self.hard else "Add --force if you know what you are doing.",
                 field="value",
                 setting=self.name,
             )

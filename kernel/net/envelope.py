@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
@@ -16,7 +17,8 @@ from kernel.syscall.plan import Page
 
 # possessive: one walk over the body, whatever it holds; a string that does not end reaches to the end
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:,]|[^\s"\[\]{}:,]++', re.DOTALL)
-_NAME = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*+:', re.DOTALL)
+# every string whole, and whether it names something
+_STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*+(:?)', re.DOTALL)
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 BLAME_WITHIN = 64 * 1024
 # looking closer at a larger body would keep everybody waiting
@@ -70,18 +72,21 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 def _refuse_twice(body: bytes) -> None:
     """A name that stands twice in one object: decoders differ on which one counts."""
-    names = _NAME.findall(body)
+    names = [string for string, colon in _STRING.findall(body) if colon]
     if len(set(names)) == len(names) and not any(b"\\" in name for name in names):
         return
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            twice = next(name for i, (name, _) in enumerate(pairs) if name in (other for other, _ in pairs[:i]))
+            seen: set[str] = set()
+            twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
             raise invalid(twice[:100], "given twice")
         return found
 
-    json.loads(body, object_pairs_hook=once)
+    # what is nested too deep for this is refused where its depth is looked at
+    with contextlib.suppress(RecursionError):
+        json.loads(body, object_pairs_hook=once)
 
 
 def _blame(body: bytes, error: Exception) -> FaztError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+WIDEST = 60
 Rows = tuple[list[str], list[list[str]]]
 
 
@@ -38,7 +39,8 @@ def table(data: Any) -> Rows:
 def text(data: Any) -> str:
     """Columns side by side, for a terminal."""
     columns, rows = table(data)
-    wide = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    # one long cell shall not make every line long
+    wide = [min(WIDEST, max(len(row[i]) for row in [columns, *rows])) for i in range(len(columns))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip() for row in [columns, *rows]
     ]

@@ -24,6 +24,8 @@ class Protocol(RequestHandler):
         """Our envelope, nothing of what was sent, and no trace in the log for what strangers send."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error("a request failed", exc_info=exc)
         logger.debug("a request was refused", extra={"status": status, "why": type(exc).__name__})
         response = failure(_why(status, exc, message or ""))
         response.headers["Server"] = "fazt"

@@ -42,6 +42,13 @@ CLICKED = Patch(REDIRECTS, set="click_count = click_count + :clicks", where="id 
 _KEPT = "%/:=&?~#+!$,;'@()*[]"
 
 
+def _idna(name: str) -> str:
+    """A host name as a browser would look it up."""
+    import idna
+
+    return name if name.isascii() else idna.encode(name, uts46=True).decode()
+
+
 class RedirectSlug(Line):
     least, most = 1, 100
     pattern = "[A-Za-z0-9_-]+"
@@ -71,7 +78,7 @@ class Destination(Line):
     def _ascii(parts: SplitResult) -> str:
         user, at, host = parts.netloc.rpartition("@")
         name, colon, port = host.partition(":")
-        netloc = quote(user, safe=_KEPT) + at + name.encode("idna").decode() + colon + port
+        netloc = quote(user, safe=_KEPT) + at + _idna(name) + colon + port
         return urlunsplit((parts.scheme, netloc, *(quote(part, safe=_KEPT) for part in parts[2:])))
 
 

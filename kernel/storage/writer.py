@@ -187,7 +187,7 @@ class Writer:
                 by_loop.setdefault(batch.loop, []).append(batch)
         for loop, batches in by_loop.items():
             # a loop that was closed meanwhile has nobody left to tell
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_resolve, batches)
 
 

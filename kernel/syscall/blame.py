@@ -36,9 +36,11 @@ def refuse_field(error: Exception, values: Mapping[str, Any]) -> FaztError:
 
 def refuse_argument(declared: Declaration) -> Callable[[Exception, bytes], FaztError]:
     names = [p.public for p in declared.parameters if not p.option and not p.is_bytes]
+    many = next((p.public for p in declared.parameters if p.many), None)
 
     def refuse(error: Exception, buffer: bytes) -> FaztError:
         field, message = _guilty(error, names, buffer)
+        field = many or field
         where = f"{declared.name}: {field}: " if field else f"{declared.name}: "
         details = {"field": field} if field else {}
         return FaztError("INVALID_ARGUMENT", where + message, **details)
@@ -67,7 +69,13 @@ def _undecodable(names: list[str], buffer: bytes) -> tuple[str, str] | None:
         arguments = json.loads(buffer)
     except (ValueError, RecursionError):
         return None
-    for name, value in zip(names, arguments if isinstance(arguments, list) else (), strict=False):
+    given = arguments if isinstance(arguments, list) else []
+    named = list(zip(names, given, strict=False))
+    if len(given) > len(names) and isinstance(given[-1], dict):
+        named += given[-1].items()
+    if len(names) == 1:
+        named = [(names[0], value) for value in given if not isinstance(value, dict)] + named
+    for name, value in named:
         try:
             check_json(value)
         except (ValueError, RecursionError) as error:

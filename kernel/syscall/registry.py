@@ -95,5 +95,5 @@ def _clash(door: str, one: Declaration, other: Declaration) -> bool:
     if door == "address":
         return bool(one.route and other.route and one.route.shape == other.route.shape)
     if door == "JavaScript path":
-        return bool(one.js) and one.js == other.js
+        return bool({one.js, *one.alias} & {other.js, *other.alias} - {None})
     return one.tool == other.tool

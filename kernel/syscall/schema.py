@@ -35,8 +35,7 @@ class Schemas:
         (shape,), parts = msgspec.json.schema_components(
             [harden(kind)], schema_hook=word_schema, ref_template=self.reference
         )
-        self.components.update(parts)
-        return shape
+        return self._keep(shape, parts)
 
     def answer(self, declared: Declaration) -> dict[str, Any]:
         """The envelope around what a capability gives."""
@@ -63,6 +62,22 @@ class Schemas:
         self.components.update(parts)
         own.pop("title", None)
         return own
+
+    def _keep(self, shape: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+        """Two structs of one name keep their own shapes: the later one gets a number."""
+        whole = msgspec.json.encode([shape, parts]).decode()
+        for name, part in parts.items():
+            new, n = name, 2
+            while new in self.components and self.components[new] != part:
+                new, n = f"{name}{n}", n + 1
+            if new != name:
+                old_ref, new_ref = self.reference.format(name=name), self.reference.format(name=new)
+                whole = whole.replace(f'"{old_ref}"', f'"{new_ref}"').replace(
+                    f'"{name}":{{"title"', f'"{new}":{{"title"'
+                )
+        shape, parts = msgspec.json.decode(whole)
+        self.components.update(parts)
+        return shape
 
     def parameter(self, parameter: Parameter) -> dict[str, Any]:
         shape = self.of(list_of(parameter.type) if parameter.many else parameter.type)
