@@ -32,8 +32,6 @@ class Word(Text):
         if not isinstance(value, str) or len(value) > cls.most:
             raise ValueError(f"must be text of at most {cls.most} characters")
         check_json(value)
-        if "\0" in value:
-            raise ValueError("must not contain the control character U+0000")
         return cls(value)
 
 

@@ -10,6 +10,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from kernel.base.errors import FaztError
+from kernel.base.ids import new_id
 from kernel.net.envelope import failure
 
 logger = logging.getLogger("fazt.http")
@@ -24,11 +25,13 @@ class Protocol(RequestHandler):
         """Our envelope, nothing of what was sent, and no trace in the log for what strangers send."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")
+        id = new_id("req")
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("a request failed", exc_info=exc)
+            logger.error("a request failed", exc_info=exc, extra={"request": id})
         logger.debug("a request was refused", extra={"status": status, "why": type(exc).__name__})
-        response = failure(_why(status, exc, message or ""))
+        response = failure(_why(status, exc, message or ""), id)
         response.headers["Server"] = "fazt"
+        response.headers["X-Request-ID"] = id
         response.force_close()
         return response
 

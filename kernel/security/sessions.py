@@ -140,8 +140,10 @@ def fresh_from_link(call: Call) -> bool:
 
 
 def _user(call: Call) -> str:
-    """Whose sessions are meant: your own; on this machine, the owner's."""
-    return str(call.store.one(users.OWNER)[0]) if call.who.kind == "local" else call.who.id
+    """Whose sessions are meant: your own; who speaks for the owner means the owner's."""
+    if call.who.kind == "session" or not call.is_at_least("owner"):
+        return call.who.id
+    return str(call.store.one(users.OWNER)[0])
 
 
 @syscall("auth.sessions.list", role="user", http="GET /api/auth/sessions", cli="auth sessions list", js=False)
