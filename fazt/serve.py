@@ -29,6 +29,7 @@ from kernel.net.server import Server
 from kernel.observe import log
 from kernel.security import links
 from kernel.security.throttle import Throttle
+from kernel.storage.connection import in_words
 from kernel.storage.lock import FileLock, hold
 from kernel.syscall.call import LOCAL
 
@@ -55,7 +56,8 @@ def serve(path: Path, *, overrides: dict[str, Any], announce: Callable[[dict[str
     path = Path(os.path.realpath(path))
     # held until the process ends: the file is never without an owner while anything is written
     with hold(path) as lock:
-        node = Node(path, overrides=overrides)
+        with in_words(path):
+            node = Node(path, overrides=overrides)
         try:
             return _run(_serve(node, lock, announce))
         finally:
@@ -142,7 +144,7 @@ async def _ready(node: Node, site: Site) -> dict[str, Any]:
 
 
 def _signals() -> tuple[asyncio.Event, list[bool]]:
-    """SIGTERM and SIGINT stop, SIGHUP starts again."""
+    """SIGTERM, SIGINT and the end of the terminal (SIGHUP) stop, SIGUSR1 starts again."""
     stopped = asyncio.Event()
     again: list[bool] = []
     loop = asyncio.get_running_loop()
@@ -153,7 +155,7 @@ def _signals() -> tuple[asyncio.Event, list[bool]]:
             again.append(True)
             stopped.set()
 
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(name, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, restart)
+    loop.add_signal_handler(signal.SIGUSR1, restart)
     return stopped, again

@@ -261,7 +261,7 @@ def restart(ctx: click.Context) -> int:
             "NOT_FOUND", f"No node runs on {path}, only another command.", f"Start one: fazt up --db {path}"
         )
     pid = int(held["pid"])
-    _signal(pid, signal.SIGHUP)
+    _signal(pid, signal.SIGUSR1)
     if not _until(lambda: _again(path, held), STOP_SECONDS + START_SECONDS):
         raise FaztError("TIMEOUT", f"Process {pid} has not come back yet.", "See its log.")
     output.say("Restarted.")

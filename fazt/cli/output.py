@@ -109,6 +109,10 @@ def safe(text: str, escape: str = "\\x{:02x}") -> str:
     """Stored values come from anywhere; a terminal must not obey them."""
     if not sys.stdout.isatty():
         return text
+    return _escaped(text, escape)
+
+
+def _escaped(text: str, escape: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else escape.format(ord(c)) for c in text)
 
 
@@ -118,4 +122,4 @@ def write(text: str) -> None:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(_escaped(text, "\\x{:02x}") if sys.stderr.isatty() else text, file=sys.stderr)

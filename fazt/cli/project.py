@@ -57,6 +57,8 @@ class Invocation:
         arguments = [name for name, _ in declared.cli_arguments]
         named = {name: file for name, (file, _) in self.files.items()}
         given = {**({"app": self.app} if self.app is not None else {}), **self.values, **named}
+        open_ended = {p.public for p in declared.parameters if p.holds_json and not p.is_as_typed}
+        given = {name: _quoted(value) if name in open_ended else value for name, value in given.items()}
         options, positional = [], []
         for name, value in given.items():
             if name not in arguments:
@@ -202,6 +204,21 @@ def _file(path: str) -> tuple[str, bytes]:
         return Path(path).name, Path(path).read_bytes()
     except OSError as error:
         raise FaztError("USAGE", f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _quoted(value: Any) -> Any:
+    """Text that the other side would read as JSON of another kind, as JSON."""
+    if isinstance(value, str) and _reads_as_json(value):
+        return msgspec.json.encode(value).decode()
+    return value
+
+
+def _reads_as_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return True
 
 
 def _as_option(name: str, value: Any) -> list[str]:

@@ -70,8 +70,8 @@ def hold(database: Path) -> Iterator[FileLock]:
     with in_words(database):
         database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(database)
-    with lock:
         lock.note()
+    with lock:
         yield lock
 
 
