@@ -16,13 +16,8 @@ from kernel.net import formats
 
 
 def _value(data: Any) -> str:
-    """A value as it can be typed again: text that would be read as JSON is quoted."""
-    if isinstance(data, str):
-        try:
-            msgspec.json.decode(data.encode())
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return data
-    return msgspec.json.encode(data).decode()
+    """Text as it is, for scripts; anything else as JSON. (--json tells them apart.)"""
+    return data if isinstance(data, str) else msgspec.json.encode(data).decode()
 
 
 def _times(data: Any) -> Any:
