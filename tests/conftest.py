@@ -30,5 +30,6 @@ def pytest_unconfigure(config: Any) -> None:
         count = {name: len(stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
         failed = count["failed"] + count["error"]
         print(
-            f"{count['passed']} passed, {failed} failed, {count['skipped']} skipped in {time.monotonic() - _began:.0f} s"
+        took = time.monotonic() - _began
+        print(f"{count['passed']} passed, {failed} failed, {count['skipped']} skipped in {took:.0f} s")
         )

@@ -54,9 +54,7 @@ def machine(tmp_path: Path, program: Path, python: Path, cache: Path) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def shared(
-    tmp_path_factory: pytest.TempPathFactory, program: Path, python: Path, cache: Path
-) -> Iterator[Machine]:
+def shared(tmp_path_factory: pytest.TempPathFactory, program: Path, python: Path, cache: Path) -> Iterator[Machine]:
     """One machine for the tests of a module that leave it as they found it."""
     made = Machine(tmp_path_factory.mktemp("shared"), program, python, cache)
     yield made

@@ -1,0 +1,142 @@
+"""`scripts/torture NAME [--n N]`: the crash tests, as often as somebody has time for.
+
+A round is counted when it has been judged, in `build/torture/NAME.json`, so a run may be ended at any moment and the
+next one adds to it. What a round found wrong is kept beside it, and the exit code is 1 as long as the totals hold it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.faults.load import Killing
+from tests.faults.term import terminate
+from tests.system.harness import Machine
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLACE = ROOT / "build" / "torture"
+SLICE = 10  # rounds on one file; then a new one begins
+BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits")
+UNITS = {"kill": "kills", "term": "stops"}
+Totals = dict[str, int]
+
+
+class Torture:
+    """The totals of one kind of torture, kept in a file."""
+
+    def __init__(self, name: str, fresh: bool) -> None:
+        self.name, self.file = name, PLACE / f"{name}.json"
+        PLACE.mkdir(parents=True, exist_ok=True)
+        self.totals: Totals = {} if fresh or not self.file.exists() else json.loads(self.file.read_text())
+        self.before = dict(self.totals)
+
+    def add(self, **counts: int) -> None:
+        for what, count in counts.items():
+            self.totals[what] = self.totals.get(what, 0) + count
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps(self.totals, indent=2) + "\n")
+        part.rename(self.file)
+
+    def lines(self) -> Iterator[str]:
+        this = {what: count - self.before.get(what, 0) for what, count in self.totals.items()}
+        for label, counts in (("this run", this), ("all runs", self.totals)):
+            rounds = counts.get(UNITS[self.name], 0)
+            rate = counts.get("acknowledged", 0) / rounds if rounds else 0.0
+            shown = ", ".join(f"{count} {what}" for what, count in counts.items())
+            yield f"{self.name}, {label}: {shown or 'nothing yet'}; {rate:.0f} acknowledged writes each"
+
+    @property
+    def bad(self) -> bool:
+        return any(self.totals.get(what) for what in BAD)
+
+
+def bare_python() -> Path:
+    folder = PLACE / "python"
+    if not (folder / "bin" / "python").exists():
+        subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], check=True)
+    return folder / "bin" / "python"
+
+
+def machine(name: str, seed: int) -> Machine:
+    folder = PLACE / f"{name}-{seed:x}"
+    folder.mkdir()
+    program = Path(shutil.copy(ROOT / "dist" / "fazt", folder / "fazt"))
+    return Machine(folder, program, bare_python(), PLACE / "cache")
+
+
+def kill(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """kill -9 under the load of fifty writers."""
+    killing = Killing(made, seed)
+    told = 0
+    for _ in range(rounds):
+        verdict = killing.kill()
+        torture.add(
+            kills=1,
+            acknowledged=killing.promises.acknowledged - told,
+            lost=verdict.lost,
+            wrong=verdict.wrong,
+            torn=verdict.torn,
+            intact=int(verdict.integrity == "ok" and verdict.audit == "ok"),
+            damaged=int(verdict.integrity != "ok" or verdict.audit != "ok"),
+        )
+        told = killing.promises.acknowledged
+        if not verdict.well:
+            raise AssertionError(f"seed {seed}, kill {killing.kills}: {verdict}")
+
+
+def term(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """SIGTERM with a hundred requests in flight, by turns all waiting and all on their way."""
+    for turn in range(rounds):
+        told = terminate(made, made.up(), frozen=turn % 2 == 0, slug=f"term-{turn}")
+        torture.add(
+            stops=1,
+            requests=told.requests,
+            answered=sum(told.statuses.values()),
+            unanswered=len(told.unanswered),
+            acknowledged=told.acknowledged,
+            lost=told.lost,
+            bad_exits=int(told.exit != 0),
+        )
+        if told.unanswered or told.lost or told.exit:
+            raise AssertionError(f"seed {seed}, round {turn}: {told}")
+
+
+NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {"kill": kill, "term": term}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--n", type=int, default=5, help="rounds to add (default 5)")
+    parser.add_argument("--fresh", action="store_true", help="forget the totals of earlier runs")
+    asked = parser.parse_args()
+    torture = Torture(asked.name, asked.fresh)
+    left, failed = asked.n, False
+    try:
+        while left > 0 and not failed:
+            seed, rounds = random.randrange(1 << 32), min(SLICE, left)
+            made = machine(asked.name, seed)
+            try:
+                NAMES[asked.name](torture, made, seed, rounds)
+            except AssertionError as error:
+                failed = True
+                print(f"{error}\nkept for a look: {made.folder}", file=sys.stderr)
+            finally:
+                made.close()
+                if not failed:
+                    shutil.rmtree(made.folder)
+            left -= rounds
+    except KeyboardInterrupt:
+        print("stopped; what was judged is counted", file=sys.stderr)
+    print(*torture.lines(), sep="\n")
+    return 1 if failed or torture.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
