@@ -29,7 +29,5 @@ def pytest_unconfigure(config: Any) -> None:
     if stats is not None and not hasattr(config, "workerinput"):
         count = {name: len(stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
         failed = count["failed"] + count["error"]
-        print(
         took = time.monotonic() - _began
         print(f"{count['passed']} passed, {failed} failed, {count['skipped']} skipped in {took:.0f} s")
-        )
