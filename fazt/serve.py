@@ -99,10 +99,11 @@ def attach(node: Node, site: Site) -> Server:
     """The server of a node, with everything mounted; it listens to nothing yet."""
     node.ports.fill(site)
     admin = Pages(SYSTEM_APPS / "admin")
-    api = Api(node.caller)
+    authenticator = Authenticator(node.store, node.key_uses, site.https)
+    api = Api(node.caller, authenticator.identify)
     server = Server(
         api=api,
-        authenticator=Authenticator(node.store, node.key_uses, site.https),
+        authenticator=authenticator,
         hosts=Hosts(site.domain),
         admin=admin,
         root=Pages(SYSTEM_APPS / "root"),

@@ -70,12 +70,16 @@ class Invocation:
         return [*declared.cli_words, *options, *(["--", *positional] if positional else [])]
 
 
+LONGEST_SHOWN = 100
+
+
 class Group(click.Group):
     """A group that knows what somebody probably meant."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0]
         if self.get_command(ctx, name) is None:
+            name = name[:LONGEST_SHOWN]
             close = nearest(name, self.list_commands(ctx))
             where = ctx.command_path if ctx.parent else "fazt"
             hint = f"Did you mean `{where} {close}`?" if close else f"See `{where} --help`."

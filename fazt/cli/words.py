@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fazt.cli.project import LONGEST_SHOWN
 from kernel.base.errors import FaztError
 from kernel.base.text import nearest
 
@@ -27,13 +28,14 @@ def understand(tree: click.Group, words: list[str], options: dict[str, Any] | No
         raise FaztError("USAGE", f"{path} needs a command: {commands}.", f"See `{path} --help`.") from None
     except click.NoSuchOption as error:
         known = [name for param in (error.ctx.command.params if error.ctx else []) for name in param.opts]
-        close = nearest(error.option_name, known)
+        said = error.option_name[:LONGEST_SHOWN]
+        close = nearest(said, known)
         hint = f"Did you mean {close}?" if close else _usage(error)
-        raise FaztError("USAGE", f"There is no option {error.option_name}.", hint, field=error.option_name) from None
+        raise FaztError("USAGE", f"There is no option {said}.", hint, field=said) from None
     except click.UsageError as error:
-        raise FaztError("USAGE", error.format_message(), _usage(error)) from None
+        raise FaztError("USAGE", error.format_message()[:500], _usage(error)) from None
     except click.ClickException as error:
-        raise FaztError("USAGE", error.format_message()) from None
+        raise FaztError("USAGE", error.format_message()[:500]) from None
 
 
 def _usage(error: click.UsageError) -> str:

@@ -76,15 +76,12 @@ class SignIn:
                 self.throttle.failed(account, address)
                 failed = Who("anonymous", address=address, agent=asked.agent)
                 self.journal.remember(failed, "auth.login", "", "INVALID_CREDENTIALS", SIGN_IN_WEIGHT, asked.id)
-                raise FaztError(
-                    "INVALID_CREDENTIALS",
-                    "User name or password is wrong.",
-                    "Lost it? `fazt signin-link` makes a link that signs you in.",
-                )
+                raise _wrong()
             self.throttle.succeeded(account, address)
-        user, name, role, _ = row
+        user, name, role, seen = row
         response = success({"message": "Signed in.", "user": {"id": user, "username": name, "role": role}})
-        await self._begin(asked, response, user, "password", given.remember_me)
+        signed_in = store.do(users.SIGNED_IN_BY_PASSWORD, id=user, now=self.clock.now(), seen=seen).expect(1, _wrong())
+        await self._begin(asked, response, user, "password", signed_in, given.remember_me)
         return response
 
     async def logout(self, asked: Asked) -> web.StreamResponse:
@@ -110,12 +107,17 @@ class SignIn:
             return self._used(asked)
         response = web.Response(status=303, headers={"Location": "/", "Cache-Control": "no-store"})
         try:
-            await self._begin(asked, response, user, "link", False, links.consume(self.store.scoped(""), token, now))
+            await self._begin(asked, response, user, "link", self._by_link(user, token, now))
         except FaztError as error:
             if error.code != "SESSION_EXPIRED":
                 raise
             return self._used(asked)
         return response
+
+    def _by_link(self, user: str, token: str, now: int) -> Write[None]:
+        store = self.store.scoped("")
+        used = FaztError("SESSION_EXPIRED", "The link leads to nobody any more.")
+        return links.consume(store, token, now) + store.do(users.SIGNED_IN, id=user, now=now).expect(1, used)
 
     def _used(self, asked: Asked) -> web.StreamResponse:
         """A double click sends the form twice: whoever the first one signed in goes on."""
@@ -134,10 +136,10 @@ class SignIn:
         response: web.Response,
         user: str,
         amr: str,
-        remember: bool,
-        before: Write[None] | None = None,
+        only_if: Write[None],
+        remember: bool = False,
     ) -> None:
-        """A new session id at every sign-in; the one the browser held ends with it."""
+        """A new session id at every sign-in; the one the browser held ends with it. All of it, or nothing."""
         store, name = self.store.scoped(""), cookie_name(self.https)
         held = session_token(asked, name)
         token, plan = sessions.begin(
@@ -151,16 +153,22 @@ class SignIn:
             remember=remember,
             replaces=token_hash(held) if held else b"",
         )
-        signed_in = store.do(users.SIGNED_IN, id=user, now=self.clock.now())
         who = Who("session", user)
         audit = self.journal.audit(who, "auth.login", amr, "ok", SIGN_IN_WEIGHT)
-        steps = [*(before.steps if before else ()), *plan.steps, *signed_in.steps, audit]
-        await self.store.write(steps)
+        await self.store.write([*only_if.steps, *plan.steps, audit])
         lasts = sessions.REMEMBERED if remember else sessions.SLIDING
         response.headers.add("Set-Cookie", cookie(name, token, self.https, lasts // 1000))
 
     def _page(self, asked: Asked, template: str, status: int) -> web.Response:
         return page(template.replace("{{host}}", html.escape(asked.place.host)), status)
+
+
+def _wrong() -> FaztError:
+    return FaztError(
+        "INVALID_CREDENTIALS",
+        "User name or password is wrong.",
+        "Lost it? `fazt signin-link` makes a link that signs you in.",
+    )
 
 
 def toucher(store: Store, later: Callable[[Awaitable[object]], None]) -> Callable[[Who], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -16,7 +16,7 @@ from kernel.net.asked import Asked, too_large
 from kernel.net.envelope import json_object, success
 from kernel.net.formats import FORMATS
 from kernel.net.router import Endpoint, Router
-from kernel.syscall import Call, Page, Upload
+from kernel.syscall import Call, Page, Upload, Who
 from kernel.syscall.registry import Entry
 
 MOST_FILE = 100 * 1024 * 1024
@@ -24,8 +24,8 @@ Values = dict[str, Any]
 
 
 class Api:
-    def __init__(self, caller: Caller) -> None:
-        self.caller = caller
+    def __init__(self, caller: Caller, identify: Callable[[Asked], Who]) -> None:
+        self.caller, self.identify = caller, identify
         self.router: Router[Entry | Endpoint] = Router()
         self.endpoints: list[Endpoint] = []
         for entry in caller.driver.registry:
@@ -57,14 +57,22 @@ class Api:
         raise not_found("endpoint", "/" + "/".join(segments), "See /api/openapi.json for all of them.")
 
     async def _call(self, asked: Asked, entry: Entry, suffix: str) -> web.StreamResponse:
-        if asked.ended and entry.declared.role != "public":
-            raise asked.ended
-        call = self.caller.call(entry, asked.who, "http", asked.words.pop("app", None), asked.id)
+        app = asked.words.pop("app", None)
+        call = self._permitted(asked, entry, app)
         values, files, raw, lax = await self._values(asked, entry)
+        if asked.request.body_exists:
+            # a body may take its time, and who may no longer does no longer
+            asked.who = self.identify(asked)
+            call = self._permitted(asked, entry, app)
         result = await self.caller.driver.invoke(entry, call, values, lax=lax, files=files, raw=raw)
         if entry.declared.colour == "stream":
             return await self._stream(asked, result)
         return _response(entry, call, result, suffix)
+
+    def _permitted(self, asked: Asked, entry: Entry, app: str | None) -> Call:
+        if asked.ended and entry.declared.role != "public":
+            raise asked.ended
+        return self.caller.call(entry, asked.who, "http", app, asked.id)
 
     async def _values(self, asked: Asked, entry: Entry) -> tuple[Values, dict[str, Upload], bytes | None, bool]:
         """Named values of path, query and body. Lax: they all arrived as text."""

@@ -12,7 +12,7 @@ from kernel.base.errors import FaztError
 from kernel.net.asked import Asked
 from kernel.security import keys, sessions
 from kernel.storage.store import Store
-from kernel.syscall.call import LOCAL, Who
+from kernel.syscall.call import ANONYMOUS, LOCAL, Who
 
 SECURE_COOKIE = "__Host-fazt_admin"
 DEV_COOKIE = "fazt_admin_dev"
@@ -44,6 +44,7 @@ class Authenticator:
         if asked.local and not header:
             return LOCAL
         self.refuse_foreign(asked)
+        asked.who, asked.ended = ANONYMOUS, None
         if header:
             return self._by_key(asked, header[0])
         token = session_token(asked, cookie_name(self._https))

@@ -47,7 +47,10 @@ BY_USERNAME = Read(
 SECRET_OF = Read("select password_hash from {users} where id = :id")
 SET_PASSWORD = Patch(USERS, set="password_hash = :password_hash, updated_at = :now", where="id = :id")
 SET_USERNAME = Patch(USERS, set="username = :username, updated_at = :now", where="id = :id")
-SIGNED_IN = Patch(USERS, set="last_login = :now", where="id = :id")
+# signing in is refused when the user or the password changed while it was checked
+_LIVE = "id = :id and disabled = 0 and deleted_at is null"
+SIGNED_IN = Patch(USERS, set="last_login = :now", where=_LIVE)
+SIGNED_IN_BY_PASSWORD = Patch(USERS, set="last_login = :now", where=f"{_LIVE} and password_hash is :seen")
 FIRST_NAME = "owner"
 
 

@@ -16,6 +16,8 @@ from kernel.syscall.declare import Declaration
 _WHERE = re.compile(r" - at `(?:key in )?\$(?:\.(\w+)|\[(\d+|\.\.\.)\])?")
 _ARGUMENT = re.compile(r" - at `\$\[(\d+)\](?:\.(\w+))?")
 _FIELD = re.compile(r"(?:unknown|required) field `([^`]*)`")
+# names come from outside; an answer does not repeat more than this of one
+LONGEST = 100
 _TOO_FEW = re.compile(r"at least length \d+, got (\d+)")
 
 
@@ -26,11 +28,11 @@ def refuse_field(error: Exception, values: Mapping[str, Any]) -> FaztError:
     message = str(error)
     told = _FIELD.search(message)
     if told:
-        field = told[1]
+        field = told[1][:LONGEST]
         if "required" in message and " - at " not in message:
             return FaztError("MISSING_FIELD", f"{field}: required and missing", field=field)
     place = _WHERE.search(message)
-    field = place[1] if place and place[1] else told[1] if told else "body"
+    field = place[1] if place and place[1] else told[1][:LONGEST] if told else "body"
     return FaztError("VALIDATION_FAILED", f"{field}: {_plain(message)}", field=field)
 
 
@@ -57,7 +59,7 @@ def _guilty(error: Exception, names: list[str], buffer: bytes) -> tuple[str | No
     if few and not place:
         got = int(few[1])
         return (names[got], "required and missing") if got < len(names) else (None, "an argument is missing")
-    field = told[1] if told else place[2] if place else None
+    field = told[1][:LONGEST] if told else place[2] if place else None
     if field is None and place and int(place[1]) < len(names):
         field = names[int(place[1])]
     return field, _plain(message)

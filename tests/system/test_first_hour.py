@@ -110,6 +110,17 @@ def test_a_second_node_on_the_file_is_refused_with_the_holders_pid(machine: Mach
     assert "fazt proc stop" in told.err
 
 
+def test_of_many_first_starts_at_once_one_wins(machine: Machine) -> None:
+    starts = [machine.launch() for _ in range(5)]
+    told = [start.event() for start in starts]
+    ready = [one for one in told if one["event"] == "ready"]
+    assert len(ready) == 1, told
+    for one in told:
+        if one["event"] == "failed":
+            assert (one["error"]["code"], one["error"]["details"]["pid"]) == ("NODE_RUNNING", ready[0]["pid"])
+    assert ask(int(ready[0]["url"].rpartition(":")[2]), "GET", "/health").status == 200
+
+
 def test_a_node_that_was_killed_holds_nothing(machine: Machine, node: Node) -> None:
     node.kill()
     assert machine.fazt("proc", "status", "--db", str(node.db)).code == 3
@@ -306,8 +317,17 @@ def test_a_node_ends_with_the_terminal_it_was_started_in(machine: Machine) -> No
         seen += os.read(terminal, 4096)
     found = re.search(rb"Welcome +http://localhost:(\d+)", seen)
     assert found, seen
+    lock = machine.folder / "data.db.lock"
+    run = json.loads(lock.read_text())["run"]
     os.close(terminal)
-    until(lambda: os.waitpid(pid, os.WNOHANG)[0], "its end")
+
+    def outcome() -> str:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return "ended"
+        note = lock.read_text()
+        return "came back" if '"run"' in note and json.loads(note)["run"] != run else ""
+
+    assert until(outcome, "its end") == "ended"
     assert refuses(int(found[1]))
     assert machine.fazt("app", "list", "--db", "data.db").code == 0
 

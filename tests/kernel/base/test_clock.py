@@ -58,6 +58,16 @@ def test_the_manual_clock_moves_only_by_hand() -> None:
     assert (clock.now(), clock.monotonic()) == (2_250, 2.25)
 
 
+def test_a_pause_on_the_manual_clock_moves_it_and_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(seconds: float) -> None:
+        raise AssertionError(f"really slept {seconds} s")
+
+    monkeypatch.setattr(time, "sleep", refuse)
+    clock = ManualClock(now=1_000)
+    clock.pause(2.5)
+    assert clock.now() == 3_500
+
+
 def test_the_machines_clock_speaks_milliseconds_and_never_runs_back() -> None:
     clock = Clock()
     before, now, after = time.time_ns() // 1_000_000, clock.now(), time.time_ns() // 1_000_000

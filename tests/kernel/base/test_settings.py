@@ -108,6 +108,16 @@ def test_beyond_its_range_a_value_is_refused_unless_forced(setting: Setting, bey
     assert setting.parse(beyond, force=True) is not None
 
 
+@pytest.mark.parametrize("beyond", [-1, 11])
+def test_nothing_forces_a_setting_beyond_a_range_that_is_hard(beyond: int) -> None:
+    hard = Setting("x.hard", int, 3, "How many.", least=0, most=10, hard=True)
+    for force in (False, True):
+        with pytest.raises(FaztError, match="must be between") as refused:
+            hard.parse(beyond, force=force)
+        assert "--force" not in (refused.value.hint or "")
+    assert hard.parse(10) == 10
+
+
 @pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.name)
 def test_the_default_of_a_setting_is_a_value_it_accepts(setting: Setting) -> None:
     assert setting.parse(setting.default) is not None

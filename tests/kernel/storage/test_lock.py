@@ -9,12 +9,14 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kernel.base.clock import ManualClock
 from kernel.base.errors import FaztError
-from kernel.storage.lock import FileLock, holder, lock_path
+from kernel.storage.lock import FileLock, hold, holder, lock_path
 
 CHILD = """
 import sys
@@ -25,6 +27,27 @@ lock.note(url="http://x")
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+class Hurried(ManualClock):
+    """A clock whose pauses are over at once; something may happen in each of them."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.pauses, self._meanwhile = 0, meanwhile
+
+    def pause(self, seconds: float) -> None:
+        self.pauses += 1
+        self.advance(seconds)
+        self._meanwhile()
+
+
+def refused(database: Path, clock: Hurried | None = None) -> FaztError:
+    """Why the file cannot be had, after all patience."""
+    with pytest.raises(FaztError) as found:
+        FileLock(database, clock or Hurried())
+    assert found.value.code == "NODE_RUNNING"
+    return found.value
 
 
 def child(database: Path) -> subprocess.Popen[str]:
@@ -50,10 +73,9 @@ def test_a_file_is_held_once_and_the_second_hears_by_whom(tmp_path: Path) -> Non
     database = tmp_path / "data.db"
     with FileLock(database) as lock:
         lock.note(url="http://x")
-        with pytest.raises(FaztError) as refused:
-            FileLock(database)
-        assert (refused.value.code, refused.value.details) == ("NODE_RUNNING", {"pid": os.getpid()})
-        assert str(os.getpid()) in refused.value.message
+        error = refused(database)
+        assert error.details == {"pid": os.getpid()}
+        assert str(os.getpid()) in error.message
         assert holder(database) == {"pid": os.getpid(), "url": "http://x"}
     assert holder(database) is None
     FileLock(database).release()
@@ -62,9 +84,7 @@ def test_a_file_is_held_once_and_the_second_hears_by_whom(tmp_path: Path) -> Non
 def test_another_process_is_refused_and_told_of(tmp_path: Path) -> None:
     process = child(tmp_path / "data.db")
     try:
-        with pytest.raises(FaztError) as refused:
-            FileLock(tmp_path / "data.db")
-        assert refused.value.details == {"pid": process.pid}
+        assert refused(tmp_path / "data.db").details == {"pid": process.pid}
         assert holder(tmp_path / "data.db") == {"pid": process.pid, "url": "http://x"}
     finally:
         end(process)
@@ -97,9 +117,31 @@ def test_a_program_that_the_holder_starts_does_not_inherit_the_file(tmp_path: Pa
 def test_a_holder_that_has_said_nothing_yet_is_one_all_the_same(tmp_path: Path) -> None:
     with FileLock(tmp_path / "data.db"):
         assert holder(tmp_path / "data.db") == {}
-        with pytest.raises(FaztError) as refused:
-            FileLock(tmp_path / "data.db")
-        assert refused.value.details == {"pid": "unknown"}
+        assert refused(tmp_path / "data.db").details == {"pid": "unknown"}
+
+
+def test_a_command_that_holds_the_file_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    held = FileLock(tmp_path / "data.db")
+    held.note()
+    clock = Hurried(meanwhile=held.release)
+    FileLock(tmp_path / "data.db", clock).release()
+    assert clock.pauses == 1
+
+
+def test_a_node_is_not_waited_for(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "data.db") as held:
+        held.note(socket="data.db.sock")
+        clock = Hurried()
+        refused(tmp_path / "data.db", clock)
+        assert clock.pauses == 0
+
+
+def test_the_note_of_a_dead_node_does_not_speak_for_who_holds_the_file_now(tmp_path: Path) -> None:
+    database = tmp_path / "data.db"
+    lock_path(database).write_text(json.dumps({"pid": 1, "socket": "dead.sock"}))
+    with FileLock(database):
+        assert holder(database) == {}
+        assert refused(database).details == {"pid": "unknown"}
 
 
 @pytest.mark.parametrize("garbage", ["", "{", "[1, 2]", "null", '{"pid": 5', "\x00\xff"])
@@ -124,27 +166,12 @@ def test_asking_who_holds_it_makes_no_file_and_takes_nothing(tmp_path: Path) -> 
         assert [holder(tmp_path / "data.db") for _ in range(3)] == [{}, {}, {}]
 
 
-def test_somebody_who_merely_asks_does_not_keep_the_node_from_starting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_somebody_who_merely_asks_does_not_keep_the_node_from_starting(tmp_path: Path) -> None:
     """`holder` holds the file for a moment itself; a node that starts in this moment must not give up."""
     database = tmp_path / "data.db"
     asking = os.open(lock_path(database), os.O_RDWR | os.O_CREAT)
     fcntl.flock(asking, fcntl.LOCK_SH)
-    tried, flock = list[int](), fcntl.flock
-
-    def try_once(fd: int, how: int) -> None:
-        tried.append(how)
-        if len(tried) == 2:
-            os.close(asking)
-        flock(fd, how)
-
-    monkeypatch.setattr(fcntl, "flock", try_once)
-    try:
-        FileLock(database).release()
-    finally:
-        if len(tried) < 2:
-            os.close(asking)
+    FileLock(database, Hurried(meanwhile=lambda: os.close(asking))).release()
 
 
 def test_the_note_is_for_the_owner_only(tmp_path: Path) -> None:
@@ -157,7 +184,22 @@ def test_two_files_of_one_folder_are_held_apart(tmp_path: Path) -> None:
         assert (holder(tmp_path / "a.db"), holder(tmp_path / "b.db")) == ({}, {})
 
 
+def test_whoever_holds_a_file_says_so_and_makes_its_folder_for_himself_alone(tmp_path: Path) -> None:
+    database = tmp_path / "deep" / "data.db"
+    with hold(database):
+        assert holder(database) == {"pid": os.getpid()}
+        assert stat.S_IMODE(database.parent.stat().st_mode) == 0o700
+    assert holder(database) is None
+
+
+def test_a_file_that_cannot_be_held_is_told_in_words() -> None:
+    with pytest.raises(FaztError) as found, hold(Path("/proc/nothing/data.db")):
+        raise AssertionError
+    assert (found.value.code, "/proc/nothing/data.db" in found.value.message) == ("STORAGE_ERROR", True)
+
+
 def test_the_lock_is_given_back_when_what_it_guarded_failed(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), FileLock(tmp_path / "data.db"):
-        raise RuntimeError
-    assert holder(tmp_path / "data.db") is None
+    for held in (FileLock, hold):
+        with pytest.raises(RuntimeError), held(tmp_path / "data.db"):
+            raise RuntimeError
+        assert holder(tmp_path / "data.db") is None

@@ -297,6 +297,25 @@ def test_a_file_of_another_program_is_refused_and_left_as_it_was(tmp_path: Path,
     assert [p.name for p in tmp_path.iterdir()] == ["data.db"]
 
 
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        "schema_migrations (version text)",
+        "schema_migrations (version integer, dirty integer)",
+        "schema_migrations (id integer primary key, name text not null, checksum text)",
+    ],
+)
+def test_a_file_of_another_program_that_keeps_a_ledger_too_is_refused(tmp_path: Path, ledger: str) -> None:
+    path = tmp_path / "data.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(f"create table {ledger}; create table places (url)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(FaztError, match="another program"):
+        make(tmp_path)
+    assert path.read_bytes() == before
+
+
 def test_an_empty_file_is_nobodys_and_becomes_ours(tmp_path: Path) -> None:
     (tmp_path / "data.db").touch()
     make(tmp_path).close()

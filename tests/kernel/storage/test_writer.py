@@ -201,6 +201,7 @@ def test_a_loop_that_was_closed_meanwhile_harms_nobody(store: Store, gate: Gate,
         loop.is_closed = lambda: False  # type: ignore[method-assign]
     gate.opened.set()
     store.write_blocking([insert(1)], timeout=10)
+    vars(loop).pop("is_closed", None)
     assert store.writer.alive
     assert numbers(store) == [1]
 
