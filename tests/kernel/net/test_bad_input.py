@@ -535,7 +535,7 @@ async def test_both_spellings_of_a_name_are_one_name(node: Shared, spelling: str
 
 @pytest.mark.parametrize(
     "name",
-    ["x" * 1_000_000, "a`b", "a\nb", "\x00", "", "é😀", "\u202e", "self", "call", "__class__", "$", "a.b", "`"],
+    ["x" * 20_000, "a`b", "a\nb", "\x00", "", "é😀", "\u202e", "self", "call", "__class__", "$", "a.b", "`"],
     ids=ascii,
 )
 async def test_an_unknown_name_is_refused_whatever_it_is(node: Shared, name: str) -> None:
