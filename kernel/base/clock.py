@@ -48,6 +48,9 @@ class ManualClock(Clock):
         self._sleepers.append((self._now + round(seconds * 1000), woken))
         await woken
 
+    def pause(self, seconds: float) -> None:
+        self.advance(seconds)
+
     def advance(self, seconds: float) -> None:
         self._now += round(seconds * 1000)
         due = [sleeper for sleeper in self._sleepers if sleeper[0] <= self._now]

@@ -46,6 +46,8 @@ class FileLock:
         except BlockingIOError:
             os.close(self._fd)
             return False
+        # what a holder that died wrote does not speak for us
+        os.ftruncate(self._fd, 0)
         return True
 
     def note(self, **facts: Any) -> None:

@@ -61,8 +61,14 @@ def checksum(migration: Migration) -> str:
     return hashlib.sha256(" ".join(migration.sql.split()).encode()).hexdigest()
 
 
+def _has_ledger(connection: apsw.Connection) -> bool:
+    """Is there our list of migrations? (Other programs keep tables of that name, with other columns.)"""
+    columns = {row[1] for row in connection.execute("pragma table_info(schema_migrations)")}
+    return {"name", "checksum", "applied_at", "program_version"} <= columns
+
+
 def applied(connection: apsw.Connection) -> dict[str, str]:
-    if not connection.execute("select 1 from sqlite_schema where name = 'schema_migrations'").fetchall():
+    if not _has_ledger(connection):
         return {}
     return dict(connection.execute("select name, checksum from schema_migrations"))
 
@@ -142,7 +148,7 @@ def _refuse_foreign(connection: apsw.Connection) -> None:
     mark = connection.pragma("application_id")
     empty = not connection.execute("select 1 from sqlite_schema limit 1").fetchall()
     # a first start that was killed half-way has made the ledger and not yet left its mark
-    begun = bool(connection.execute("select 1 from sqlite_schema where name = 'schema_migrations'").fetchall())
+    begun = _has_ledger(connection)
     if mark != APPLICATION_ID and not (mark == 0 and (empty or begun)):
         raise FaztError(
             "SCHEMA_MISMATCH", "The file is a database of another program.", "Choose another path with --db."
