@@ -228,6 +228,16 @@ async def test_a_list_takes_a_prefix_a_limit_and_where_to_go_on(
     assert await bench.keys(*arguments) == keys
 
 
+@pytest.mark.parametrize(("limit", "following"), [(1, "a"), (2, "b"), (3, None), (4, None)])
+async def test_a_page_says_where_the_next_one_begins_and_the_last_says_nothing(
+    bench: Bench, limit: int, following: str | None
+) -> None:
+    for key in ("a", "b", "c"):
+        await bench.js("set", key, 1)
+    page = await bench.js("list", "", {"limit": limit})
+    assert (len(page.items), page.meta) == (min(limit, 3), {"limit": limit, "next": following})
+
+
 @pytest.mark.parametrize("limit", [0, 1001, -1, "many"])
 async def test_a_list_may_not_be_endless(bench: Bench, limit: Any) -> None:
     with pytest.raises(FaztError) as refused:

@@ -110,6 +110,14 @@ async def test_limits_are_settings_by_their_short_name(running: Running) -> None
     assert (await running.ask("PUT", "/api/system/limits/net.port", key="*", body={"value": 5})).code == "NOT_FOUND"
 
 
+@pytest.mark.parametrize("path", [f"/api/config/{KEYS}", "/api/system/limits/storage.kv.maxKeysPerApp"])
+async def test_beyond_its_range_a_limit_is_set_only_by_force(running: Running, path: str) -> None:
+    refused = await running.ask("PUT", path, key="*", body={"value": 20_000_000})
+    assert (refused.code, running.node.settings[KEYS]) == ("VALIDATION_FAILED", 100_000)
+    assert (await running.ask("PUT", path, key="*", body={"value": 20_000_000, "force": True})).status == 200
+    assert running.node.settings[KEYS] == 20_000_000
+
+
 @pytest.mark.parametrize(
     ("words", "value"), [("2024", "2024"), ("true", "true"), ("null", "null"), ("my node", "my node")]
 )

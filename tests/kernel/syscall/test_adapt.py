@@ -261,6 +261,19 @@ def test_what_is_no_list_of_arguments_is_refused_and_the_function_is_named(argum
     assert refused.value.message.startswith("a.b: ")
 
 
+def bare(call: Call, key: Key) -> str:
+    """Take one."""
+    return key
+
+
+@pytest.mark.parametrize("arguments", [b'["k",{}]', b'["k",null]', b'["k",{"loud":true}]'])
+def test_a_function_without_options_takes_no_options(arguments: bytes) -> None:
+    assert entry(bare).javascript(call(), b'["k"]') == "k"
+    with pytest.raises(FaztError) as refused:
+        entry(bare).javascript(call(), arguments)
+    assert refused.value.code == "INVALID_ARGUMENT"
+
+
 def test_a_refusal_shows_nothing_of_how_it_was_found() -> None:
     with pytest.raises(FaztError) as refused:
         given_by_name({"key": 5, "value": 1})
