@@ -195,8 +195,6 @@ class Declaration:
             and not (self.needs or "").startswith("kernel:")
         ):
             raise TypeError(f"{self.name}: from JavaScript another app is reached under a kernel:* grant only")
-        if self.wants_app and self.cli and not self.route and "app" not in dict(self.cli_arguments):
-            raise TypeError(f"{self.name}: a command for an app needs <app> or a path with {{app}}")
 
 
 def syscall(name: str, **words: t.Any) -> Callable[[Callable[..., t.Any]], Callable[..., t.Any]]:
