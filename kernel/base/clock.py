@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Clock:
@@ -19,6 +22,9 @@ class Clock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
+        # a command that only asks for the time does not wait for this to load
+        import asyncio
+
         await asyncio.sleep(seconds)
 
     def pause(self, seconds: float) -> None:
@@ -44,6 +50,8 @@ class ManualClock(Clock):
         return len(self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
+        import asyncio
+
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._now + round(seconds * 1000), woken))
         await woken

@@ -27,6 +27,8 @@ MINE = "app_id = :app and user_id = :user"
 
 TABLES: dict[str, Table] = {}
 STATEMENTS: list[Statement] = []
+# the SQL of every change to a published table
+PUBLISHING: set[str] = set()
 
 
 def _caller() -> str:
@@ -43,13 +45,21 @@ def room_of(module: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """`counted` names the setting that limits an app's rows; the count is kept in the same batch as the rows."""
+    """`counted` names the setting that limits an app's rows; the count is kept in the same batch as the rows.
+
+    `copied`: a fork of the app gets its rows; not so where they are secrets.
+    `purged`: a node table whose rows belong to the app in their `app_id`, and go with it.
+    `published`: what its rows say decides what visitors see, so a change of it ends what caches remember.
+    """
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     scope: Scope = "app"
     counted: str | None = None
+    published: bool = False
+    purged: bool = False
+    copied: bool = True
     module: str = field(default_factory=_caller)
 
     def __post_init__(self) -> None:
@@ -126,6 +136,8 @@ class _Change(Statement):
         self.table, self.where, self.body, self.returning = table, where, body, returning
         names = [TABLES[name] for name in dict.fromkeys(_MACRO.findall(body + where + returning))]
         super().__init__(f"{body} {where} {returning}", (table, *names), _caller())
+        if table.published:
+            PUBLISHING.add(self.sql)
 
     def render(self, naming: Naming) -> str:
         mine = "" if self.table.scope == "node" else f"{MINE} and "

@@ -16,7 +16,7 @@ from kernel.storage.store import Store
 from kernel.syscall import Call, Line, Write, syscall
 from kernel.syscall.words import AsTyped
 
-CONFIG = Table("config", ("name", "value", "updated_at", "created_at"), key=("name",), scope="node")
+CONFIG = Table("config", ("name", "value", "updated_at", "created_at"), key=("name",), scope="node", published=True)
 MIGRATIONS = (
     Migration(
         "config_0001",

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from kernel.base.errors import FaztError
-from kernel.base.tables import MINE, Patch, Read, Remove, Table, by_name, expand
+from kernel.base.tables import MINE, PUBLISHING, Patch, Read, Remove, Table, by_name, expand
 from kernel.storage.connection import understood
 from kernel.syscall.plan import Scan, Step, Write
 
@@ -55,6 +55,11 @@ class ScopedStore:
         """A new row, or new values for the row with the same key."""
         bound = self._bound(table, values)
         return Write([*self._counted(table, bound), Step(put_sql(table, tuple(values)), bound)])
+
+    def add(self, table: Table, /, **values: Any) -> Write[None]:
+        """Add to the counters of the row with this key; where there is none, they begin with what is added."""
+        bound = self._bound(table, values)
+        return Write([*self._counted(table, bound), Step(add_sql(table, tuple(values)), bound)])
 
     def do(self, change: Patch | Remove, /, **params: Any) -> Write[None]:
         params["app"], params["user"] = self.app, self.user
@@ -114,7 +119,7 @@ def insert_sql(table: Table, names: tuple[str, ...]) -> str:
     if unknown:
         raise TypeError(f"{table.name} has no column {', '.join(sorted(unknown))}")
     columns = {**_own(table), **{name: f":{name}" for name in names}}
-    return f"insert into {table.name} ({', '.join(columns)}) values ({', '.join(columns.values())})"
+    return _publishing(table, f"insert into {table.name} ({', '.join(columns)}) values ({', '.join(columns.values())})")
 
 
 @functools.cache
@@ -123,4 +128,20 @@ def put_sql(table: Table, names: tuple[str, ...]) -> str:
     # a row of nothing but its key is written over itself: a put always changes one row
     changed = [name for name in names if name not in table.key] or [table.key[0]]
     update = ", ".join(f"{name} = excluded.{name}" for name in changed)
-    return f"{insert_sql(table, names)} on conflict ({', '.join(target)}) do update set {update}"
+    return _publishing(table, f"{insert_sql(table, names)} on conflict ({', '.join(target)}) do update set {update}")
+
+
+@functools.cache
+def add_sql(table: Table, names: tuple[str, ...]) -> str:
+    target = table.key if table.scope == "node" else ("app_id", "user_id", *table.key)
+    counters = [name for name in names if name not in table.key]
+    if not counters or not set(table.key) <= set(names):
+        raise TypeError(f"adding to {table.name} takes its whole key ({', '.join(table.key)}) and counters")
+    update = ", ".join(f"{name} = {name} + excluded.{name}" for name in counters)
+    return _publishing(table, f"{insert_sql(table, names)} on conflict ({', '.join(target)}) do update set {update}")
+
+
+def _publishing(table: Table, sql: str) -> str:
+    if table.published:
+        PUBLISHING.add(sql)
+    return sql

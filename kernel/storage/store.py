@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
 from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
-from kernel.base.tables import Migration, Read, Table
+from kernel.base.tables import PUBLISHING, Migration, Read, Table
 from kernel.storage import schema
 from kernel.storage.connection import Budget, in_words, make_writer, open_file, open_reader, understood
 from kernel.storage.scoped import ScopedStore
@@ -27,6 +28,7 @@ SCAN_STEPS, SCAN_SECONDS = 400_000_000, 5.0  # a read in the pool
 KEEP_PRE_MIGRATION = 5
 
 Functions = Mapping[str, Callable[..., Any]]
+Item = TypeVar("Item")
 
 
 class Store:
@@ -46,6 +48,9 @@ class Store:
         self.limit_of = limit_of or (lambda name: 1 << 62)
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
+        # grows with every change of what visitors see, before the change is answered
+        self.generation = 0
+        self._generations = itertools.count(1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="fazt-reader")
         self.writer = Writer(self._prepared(tuple(migrations), version, functions or {}))
 
@@ -96,7 +101,7 @@ class Store:
                 raise understood(error) from error
             local.budget = Budget(connection)
             self._readers.append(connection)
-        local.budget.grant(POINT_STEPS, POINT_SECONDS)
+        local.budget.grant(*getattr(local, "allowed", (POINT_STEPS, POINT_SECONDS)))
         return connection
 
     def scan_blocking(self, scan: Scan[Any]) -> Any:
@@ -116,6 +121,18 @@ class Store:
     async def scan(self, scan: Scan[Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.scan_blocking, scan)
 
+    async def aside(self, work: Callable[[], Item]) -> Item:
+        """Several reads, and what is made of them, in the reader pool: each may take as long as a scan."""
+
+        def allowed() -> Item:
+            self._local.allowed = (SCAN_STEPS, SCAN_SECONDS)
+            try:
+                return work()
+            finally:
+                del self._local.allowed
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, allowed)
+
     def rows(self, read: Read, **params: Any) -> list[Any]:
         """A read of node tables outside of a call: start-up, chores."""
         try:
@@ -126,18 +143,43 @@ class Store:
     # --- writes
 
     async def write(self, steps: Sequence[Step]) -> Rows:
-        return await self.writer.write(steps)
+        try:
+            return await self.writer.write(steps)
+        finally:
+            # also for a write that failed: it may have failed after its COMMIT
+            self._published(steps)
 
     def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
-        return self.writer.write_blocking(steps, timeout)
+        try:
+            return self.writer.write_blocking(steps, timeout)
+        finally:
+            self._published(steps)
+
+    def _published(self, steps: Sequence[Step]) -> None:
+        if not PUBLISHING.isdisjoint([step.sql for step in steps]):
+            self.generation = next(self._generations)
 
     def scoped(self, app: str, user: str = "") -> ScopedStore:
         return ScopedStore(self.reader, self.limit_of, app, user, self.clock.now())
 
     def purge(self, app: str) -> list[Step]:
         """Steps that remove every row of an app: its tables declare that they belong to apps."""
-        names = [table.name for table in self.tables if table.scope == "app"]
+        names = [table.name for table in self.tables if table.scope == "app" or table.purged]
         return [Step(f"delete from {name} where app_id = :app", {"app": app}) for name in (*names, "usage")]
+
+    def copy(self, app: str, to: str, users: bool, now: int) -> list[Step]:
+        """Steps that give a new app the rows of another one; those of its users only if they are wanted."""
+        values = {"app": app, "to": to, "users": users, "now": now}
+        steps = []
+        for table in self.tables:
+            if table.scope == "app" and table.copied:
+                names = ", ".join(dict.fromkeys(("user_id", "created_at", *table.columns)))
+                steps.append(f"""insert into {table.name} (app_id, {names}) select :to, {names} from {table.name}
+where app_id = :app and (user_id = '' or :users)""")
+                if table.counted:
+                    steps.append(f"""insert into usage (app_id, name, rows, created_at)
+select :to, '{table.name}', count(*), :now from {table.name} where app_id = :to having count(*) > 0""")
+        return [Step(sql, values) for sql in steps]
 
     def usage(self, app: str) -> dict[str, int]:
         """How many rows an app has in its counted tables."""

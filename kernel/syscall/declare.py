@@ -23,6 +23,7 @@ from kernel.syscall.plan import Page, Scan, Write
 from kernel.syscall.words import JSON, WORDS, AppRef, AsTyped, Duration, Integer, Number, Secret, Text, Upload
 
 REQUIRED = inspect.Parameter.empty
+MOST_FILE = 100 * 1024 * 1024
 _HTTP = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)(?: -> (\d{3}))?(?: ([a-z]+/[a-z0-9.+-]+))?")
 _ARGUMENT = re.compile(r"<(\w+)(\?)?>")
 Colour = t.Literal["value", "write", "scan", "async", "stream"]
@@ -88,11 +89,11 @@ class Route:
     @property
     def shape(self) -> tuple[str, str]:
         """What tells it from other routes: its words have no names to a router."""
-        return self.method, re.sub(r"{\w+}", "{}", self.path)
+        return self.method, re.sub(r"{\w+\+?}", "{}", self.path)
 
     @property
     def words(self) -> list[str]:
-        return re.findall(r"{(\w+)}", self.path)
+        return re.findall(r"{(\w+)\+?}", self.path)
 
 
 class Declaration:
@@ -111,13 +112,16 @@ class Declaration:
         alias: t.Sequence[str] = (),
         confirm: str | None = None,
         weight: int | None = None,
-        scope: t.Literal["deploy", "any"] | None = None,
+        scope: t.Literal["deploy", "named", "any"] | None = None,
+        body: int = MOST_FILE,
         deleted: bool = False,
         quiet: bool = False,
         since: str = "0.1.0",
     ) -> None:
         self.name, self.fn, self.needs, self.role = name, fn, needs, role
         self.cli, self.alias, self.confirm, self.scope, self.since = cli, tuple(alias), confirm, scope, since
+        # `body`: the most bytes a raw body may have
+        self.body = body
         # `deleted`: the app it is about may be one that was deleted
         self.deleted = deleted
         # `quiet`: JavaScript gets nothing back, where other doors answer with what was made
@@ -153,6 +157,11 @@ class Declaration:
     def cli_arguments(self) -> list[tuple[str, bool]]:
         """(name, required) of the positional arguments of the command."""
         return [(name, not optional) for name, optional in _ARGUMENT.findall(self.cli or "")]
+
+    @property
+    def command(self) -> str | None:
+        """The command as people write it."""
+        return re.sub(r"<(\w+?)_(\??)>", r"<\1\2>", self.cli) if self.cli else None
 
     @property
     def wants_app(self) -> bool:

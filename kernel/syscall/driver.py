@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from kernel.base.clock import Clock
+from kernel.base.errors import FaztError
 from kernel.syscall.call import Call, Ports, Scoped, Who
 from kernel.syscall.declare import Declaration
 from kernel.syscall.plan import Scan, Step, Write
@@ -72,15 +73,23 @@ class Driver:
     ) -> Any:
         """Run a capability by named values, for a person: HTTP, the command line, MCP."""
         declared = entry.declared
-        result = entry.named(call, values, lax=lax, files=files, raw=raw)
-        if declared.colour == "stream":
-            return result
-        return await self.settle(entry, call, result, _resource(call, declared, values))
+        try:
+            result = entry.named(call, values, lax=lax, files=files, raw=raw)
+            if declared.colour == "stream":
+                return result
+            return await self.settle(entry, call, result, values)
+        except FaztError as error:
+            # what only the function itself could see, as which app is meant: remembered like every other refusal
+            if error.code == "FORBIDDEN":
+                self.journal.note(call, declared, _resource(call, declared, values), error.code)
+            raise
 
-    async def settle(self, entry: Entry, call: Call, result: Any, resource: str) -> Any:
+    async def settle(self, entry: Entry, call: Call, result: Any, values: Mapping[str, Any]) -> Any:
         declared = entry.declared
         if inspect.isawaitable(result):
             result = await result
+        # said after it ran: it may have made the app it is about
+        resource = _resource(call, declared, values)
         if isinstance(result, Write):
             # a plan without steps changes nothing: there is nothing to write down either
             if result.steps:

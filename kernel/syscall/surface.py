@@ -18,7 +18,7 @@ def row(entry: Entry) -> dict[str, Any]:
         "needs": declared.needs,
         "role": declared.role,
         "http": http(declared),
-        "cli": f"fazt {declared.cli}" if declared.cli else None,
+        "cli": f"fazt {declared.command}" if declared.cli else None,
         "js": f"fazt.{declared.js}" if declared.js else None,
         "mcp": declared.tool,
         "args": [
@@ -71,7 +71,7 @@ def _entry(declared: Declaration) -> list[str]:
     if declared.route:
         lines.append(f"- HTTP `{http(declared)}` answers {declared.route.status}")
     if declared.cli:
-        lines.append(f"- command `fazt {declared.cli}`{' (asks for --confirm)' if declared.confirm else ''}")
+        lines.append(f"- command `fazt {declared.command}`{' (asks for --confirm)' if declared.confirm else ''}")
     if declared.js:
         spaces = declared.js.rpartition(".")[0]
         lines.append(f"- JavaScript `fazt.{spaces + '.' if spaces else ''}{signature(declared)}`")

@@ -6,9 +6,10 @@ Each has `parse` (a Python value from outside becomes the word, or ValueError), 
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, BinaryIO, ClassVar, Self
 
 from msgspec import Meta
 
@@ -161,7 +162,16 @@ class Upload:
     """A file from a multipart body, or the file a command names."""
 
     name: str
-    data: bytes
+    file: BinaryIO
+
+    @classmethod
+    def of(cls, name: str, data: bytes) -> Upload:
+        return cls(name, io.BytesIO(data))
+
+    @property
+    def data(self) -> bytes:
+        self.file.seek(0)
+        return self.file.read()
 
 
 WORDS = (Line, Text, Secret, Duration, Size)

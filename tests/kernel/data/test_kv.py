@@ -33,7 +33,7 @@ class Bench:
     async def js(self, name: str, *arguments: Any, app: str = APP, user: str = "") -> Any:
         entry, call = self.node.registry[f"storage.kv.{name}"], self.call(app, user)
         result = entry.javascript(call, msgspec.json.encode(arguments))
-        return await self.node.driver.settle(entry, call, result, "")
+        return await self.node.driver.settle(entry, call, result, {})
 
     async def named(self, name: str, *, app: str = APP, **values: Any) -> Any:
         entry = self.node.registry[f"storage.kv.{name}"]
@@ -292,9 +292,9 @@ async def test_several_changes_can_be_one_batch(bench: Bench) -> None:
     entry, call = bench.node.registry["storage.kv.set"], bench.call()
     first = entry.javascript(call, b'["a",1]')
     second = entry.javascript(call, b'["b",2]')
-    assert (await bench.node.driver.settle(entry, call, first + second, "")).key == "a"
+    assert (await bench.node.driver.settle(entry, call, first + second, {})).key == "a"
     bench.node.settings.apply(kv.MOST_KEYS.name, 3)
     third, fourth = entry.javascript(call, b'["c",3]'), entry.javascript(call, b'["d",4]')
     with pytest.raises(FaztError, match="already has 3 rows"):
-        await bench.node.driver.settle(entry, call, third + fourth, "")
+        await bench.node.driver.settle(entry, call, third + fourth, {})
     assert (await bench.keys(), bench.count()) == (["a", "b"], (2, 2))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kernel.base.errors import FaztError
 from kernel.base.tables import MINE, Read, Table
-from kernel.storage.scoped import ScopedStore, insert_sql, put_sql
+from kernel.storage.scoped import ScopedStore, add_sql, insert_sql, put_sql
 from kernel.storage.store import Store
 from kernel.syscall.plan import Step, Write
 
@@ -182,6 +182,47 @@ def test_put_of_a_key_alone_is_a_set(store: Store, table: Table) -> None:
 
 
 @pytest.mark.parametrize("table", [NOTES, FEW], ids=["plain", "counted"])
+def test_add_makes_a_row_or_adds_to_its_counters(store: Store, table: Table) -> None:
+    mine = store.scoped("a", "u")
+    for amount in (5, 0, -2, 1 << 40):
+        do(store, mine.add(table, key="k", value=amount).expect(1, MISSING))
+    do(store, mine.add(table, key="l", value=7))
+    for stranger in (store.scoped("a"), store.scoped("b", "u")):
+        do(store, stranger.add(table, key="k", value=1))
+    rows = store.reader().execute(f"select app_id, user_id, key, value from {table.name} order by 1, 2, 3").fetchall()
+    assert rows == [("a", "", "k", 1), ("a", "u", "k", 3 + (1 << 40)), ("a", "u", "l", 7), ("b", "u", "k", 1)]
+    if table.counted:
+        assert (usage(store, "a"), usage(store, "b")) == (3, 1)
+        with pytest.raises(FaztError, match="already has 3 rows"):
+            do(store, mine.add(table, key="m", value=1))
+        do(store, mine.add(table, key="l", value=1))
+
+
+def test_add_adds_to_the_counters_it_names_and_leaves_the_rest_alone(store: Store) -> None:
+    do(store, store.scoped("a").add(NOTES, key="k", value=1, at=5))
+    store.clock.advance(60)  # type: ignore[attr-defined]
+    do(store, store.scoped("a").add(NOTES, key="k", value=2))
+    rows = store.reader().execute("select value, at, created_at from notes").fetchall()
+    assert rows == [(3, 5, 1_800_000_000_000)]
+
+
+def test_what_many_add_at_once_is_all_there(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: do(store, store.scoped("a").add(NOTES, key="k", value=n)), range(100)))
+    assert store.scoped("a").one(GET, key="k") == (4950,)
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [(NOTES, {"value": 1}), (NOTES, {"key": "k"}), (MEMBERS, {"key": "k"}), (NOTES, {}), (NODE, {"value": 1})],
+    ids=["no key", "no counter", "no counter at all", "nothing", "node"],
+)
+def test_add_takes_a_whole_key_and_something_to_add(store: Store, table: Table, values: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="takes its whole key"):
+        store.scoped("a").add(table, **values)
+
+
+@pytest.mark.parametrize("table", [NOTES, FEW], ids=["plain", "counted"])
 def test_insert_fails_where_the_key_is_taken_and_says_so(store: Store, table: Table) -> None:
     do(store, store.scoped("a").insert(table, TAKEN, key="k", value=1))
     with pytest.raises(FaztError, match="Taken"):
@@ -239,7 +280,7 @@ def test_a_node_table_has_no_owner_and_its_rows_say_when_they_were_made(store: S
     assert store.reader().execute("select distinct created_at from node_facts").get == 1_800_000_000_000
 
 
-@pytest.mark.parametrize("verb", ["put", "insert"])
+@pytest.mark.parametrize("verb", ["put", "insert", "add"])
 @pytest.mark.parametrize("column", ["colour", "app_id", "user_id", "created_at", "now", "value) values (1); --"])
 def test_a_column_nobody_declared_is_refused(store: Store, verb: str, column: str) -> None:
     with pytest.raises(TypeError, match="has no column"):
@@ -327,6 +368,9 @@ def test_the_scope_stands_in_every_statement_of_an_app_table() -> None:
         "insert into notes (app_id, user_id, created_at, key, value) values (:app, :user, :now, :key, :value)"
     )
     assert put_sql(NOTES, names).endswith("on conflict (app_id, user_id, key) do update set value = excluded.value")
+    assert add_sql(NOTES, names) == (
+        insert_sql(NOTES, names) + " on conflict (app_id, user_id, key) do update set value = value + excluded.value"
+    )
     assert RENAME.sql == f"update notes set value = :value where {MINE} and (key = :key)"
 
 

@@ -438,7 +438,7 @@ def with_file(call: Call, file: Upload, *, note: Line = Line("")) -> tuple[str, 
 
 def test_a_file_comes_beside_the_values() -> None:
     made = entry(with_file, js=False)
-    file = Upload("a.txt", b"hello")
+    file = Upload.of("a.txt", b"hello")
     assert made.named(call("http"), {"note": "n"}, files={"file": file}) == ("a.txt", b"hello", "n")
     for files in (None, {}, {"other": file}):
         with pytest.raises(FaztError) as refused:

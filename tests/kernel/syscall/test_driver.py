@@ -224,7 +224,7 @@ async def test_what_an_app_stores_is_what_it_reads(node: Node, key: str, value: 
     grants = frozenset({"storage:kv"})
     by_script = driver.call(LOCAL, "js", app="app_script", grants=grants)
     plan = store.javascript(by_script, encode([key, value]))
-    assert (await driver.settle(store, by_script, plan, "")).key == key
+    assert (await driver.settle(store, by_script, plan, {})).key == key
     assert read.javascript(by_script, encode([key])) == value
 
     by_person = driver.call(LOCAL, "http", app="app_person")

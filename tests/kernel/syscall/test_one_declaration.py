@@ -299,7 +299,7 @@ async def test_javascript_calls_it_by_position_and_options(
 ) -> None:
     entry, driver = shop.node.registry[f"scratch.{name}"], shop.node.driver
     who = shop.node.driver.call(LOCAL, "js", app="app_x", grants=frozenset({"scratch:greet", "scratch:keep"}))
-    result = await driver.settle(entry, who, entry.javascript(who, arguments, data), "")
+    result = await driver.settle(entry, who, entry.javascript(who, arguments, data), {})
     assert getattr(result, "items", result) == answer
 
 
