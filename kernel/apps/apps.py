@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -17,6 +18,7 @@ from kernel.syscall import Call, Limit, Line, Offset, Page, Registry, Scan, Text
 from kernel.syscall.plan import page
 
 Visibility = Literal["public", "unlisted", "private", "internal", "vpn-only"]
+Status = Literal["active", "stopped", "archived"]
 
 APPS = Table(
     "apps",
@@ -38,15 +40,18 @@ APPS = Table(
         "created_at",
         "updated_at",
         "deleted_at",
+        "release_id",
     ),
     key=("id",),
     scope="node",
+    published=True,
 )
 ALIASES = Table(
     "aliases",
     ("subdomain", "type", "targets", "app_id", "is_primary", "created_at", "updated_at"),
     key=("subdomain",),
     scope="node",
+    published=True,
 )
 MIGRATIONS = (
     Migration(
@@ -64,11 +69,12 @@ create index aliases_app on aliases (app_id);
 create unique index aliases_primary on aliases (app_id) where is_primary = 1;
 """,
     ),
+    Migration("apps_0002", "alter table apps add column release_id text"),
 )
 
-_FIELDS = """a.id, a.title, (select subdomain from {aliases} where app_id = a.id and is_primary = 1), a.description,
-  a.tags, a.visibility, a.status, a.source, a.spa, a.original_id, a.forked_from_id, a.created_at, a.updated_at,
-  a.deleted_at"""
+MAIN_NAME = "(select subdomain from {aliases} where app_id = a.id and is_primary = 1)"
+_FIELDS = f"""a.id, a.title, {MAIN_NAME}, a.description, a.tags, a.visibility, a.status, a.source, a.spa,
+  a.original_id, a.forked_from_id, a.created_at, a.updated_at, a.deleted_at, a.release_id"""
 ONE = Read(f"select {_FIELDS} from {{apps}} a where a.id = :id")
 _SHOWN = "(:all or a.deleted_at is null) and (:listed = 0 or a.visibility = 'public')"
 LIST = Read(
@@ -86,11 +92,45 @@ UPDATE = Patch(
     APPS,
     set="""title = coalesce(:title, title), description = coalesce(:description, description),
   tags = coalesce(:tags, tags), visibility = coalesce(:visibility, visibility), spa = coalesce(:spa, spa),
-  updated_at = :now""",
+  status = coalesce(:status, status), updated_at = :now""",
     where="id = :id and deleted_at is null",
 )
+LIVE = Read("select release_id, visibility, status, spa from {apps} where id = :id and deleted_at is null")
+POINT = Patch(
+    APPS,
+    set="release_id = :release, spa = coalesce(:spa, spa), updated_at = :now",
+    where="id = :id and deleted_at is null",
+)
+# changes nothing: is what was live a moment ago live still?
+STILL = Patch(APPS, set="updated_at = updated_at", where="id = :id and release_id is :release and deleted_at is null")
+# the forks of an app, their forks, and so on
+_FORKS = """id in (with recursive fork(id) as (select f.id from {apps} f where f.forked_from_id = :id
+  union select f.id from {apps} f join fork on f.forked_from_id = fork.id) select id from fork)"""
+FORKS = Read(f"select id from {{apps}} where {_FORKS}")
 DELETE = Patch(APPS, set="deleted_at = :now, updated_at = :now", where="id = :id and deleted_at is null")
+DELETE_FORKS = Patch(
+    APPS,
+    set="deleted_at = :now, updated_at = :now",
+    where=f"deleted_at is null and id <> :id and {_FORKS}",
+    returning="id",
+)
 RESTORE = Patch(APPS, set="deleted_at = null, updated_at = :now", where="id = :id and deleted_at is not null")
+# those that were deleted together with it
+RESTORE_FORKS = Patch(
+    APPS,
+    set="deleted_at = null, updated_at = :now",
+    where=f"deleted_at = :at and id <> :id and {_FORKS}",
+    returning="id",
+)
+# the oldest name an app has becomes its main name, if it has none
+HEIR = Patch(
+    ALIASES,
+    set="is_primary = 1",
+    where="""subdomain = (select o.subdomain from {aliases} o where o.app_id = :id and o.subdomain <> 'root'
+    order by o.created_at, o.subdomain limit 1)
+    and not exists (select 1 from {aliases} p where p.app_id = :id and p.is_primary = 1)""",
+    returning="subdomain",
+)
 PURGE = Remove(APPS, where="id = :id")
 PURGE_ALIASES = Remove(ALIASES, where="app_id = :id")
 RENAME = Patch(ALIASES, set="subdomain = :slug, updated_at = :now", where="app_id = :id and is_primary = 1")
@@ -138,6 +178,7 @@ class App(Struct):
     created_at: int
     updated_at: int
     deleted_at: int | None = None
+    release_id: str | None = None
     url: str = ""
     aliases: list[str] | None = None
 
@@ -155,12 +196,14 @@ class Deleted(Struct):
     id: str
     purged: bool
     undo: str | None = None
+    forks: list[str] = []
 
 
 class Restored(Struct):
     id: str
     slug: str | None
     warning: str | None = None
+    forks: list[str] = []
 
 
 class Usage(Struct):
@@ -243,24 +286,38 @@ def apps_create(
 ) -> Write[Created]:
     """Make an app. Without a slug, one is made from the title where it is free."""
     id = new_id("app")
-    chosen = check_free(slug) if slug else _free_slug(call, title)
+    chosen = check_free(slug) if slug else free_slug(call, title)
     name = title or slug or id
+    plan = new(call, id, slug=chosen, title=name, description=description, tags=tags, visibility=visibility, spa=spa)
+    answer = Created(id, name, chosen, call.use(Site).app_url(chosen or id.replace("_", "-", 1)))
+    return plan.giving(lambda _: answer)
+
+
+def new(
+    call: Call,
+    id: str,
+    *,
+    slug: str | None,
+    title: str,
+    description: str = "",
+    tags: Sequence[str] = (),
+    visibility: str = "unlisted",
+    spa: bool = False,
+) -> Write[None]:
+    """The rows of a new app, with its primary alias."""
     plan = call.store.insert(
         APPS,
         id=id,
         original_id=id,
-        title=name,
+        title=title,
         description=description,
-        tags=to_text(tags),
+        tags=to_text(list(tags)),
         visibility=visibility,
         source="deploy",
         spa=spa,
         updated_at=call.now,
     )
-    if chosen:
-        plan = plan + _claim(call, chosen, id)
-    answer = Created(id, name, chosen, call.use(Site).app_url(chosen or id.replace("_", "-", 1)))
-    return plan.giving(lambda _: answer)
+    return plan + claim(call, slug, id) if slug else plan
 
 
 @syscall("apps.update", http="PUT /api/apps/{app}", cli="app update <app>", js=False, weight=6)
@@ -272,6 +329,7 @@ def apps_update(
     tags: Tags | None = None,
     visibility: Visibility | None = None,
     spa: bool | None = None,
+    status: Status | None = None,
 ) -> Write[Saved]:
     """Change what is said; what is left out stays."""
     plan = call.store.do(
@@ -281,6 +339,7 @@ def apps_update(
         description=description,
         visibility=visibility,
         spa=spa,
+        status=status,
         now=call.now,
         tags=None if tags is None else to_text(tags),
     )
@@ -297,50 +356,81 @@ def apps_rename(call: Call, *, slug: Slug) -> Write[Created]:
     if app.slug == slug:
         return Write((), lambda _: answer)
     if app.slug is None:
-        return _claim(call, slug, id).giving(lambda _: answer)
+        return claim(call, slug, id).giving(lambda _: answer)
     free = call.store.do(FREE, slug=slug, id=id)
     move = call.store.do(RENAME, slug=slug, id=id, now=call.now)
-    move = Write([move.steps[0]._replace(error=_taken(slug))])
+    move = Write([move.steps[0]._replace(error=taken(slug))])
     return (free + move.expect(1, not_found("app", id))).giving(lambda _: answer)
 
 
 @syscall("apps.delete", http="DELETE /api/apps/{app}", cli="app delete <app>", js=False, weight=6)
-def apps_delete(call: Call, *, purge: bool = False, confirm: Confirm | None = None) -> Write[Deleted]:
-    """Delete an app: it can be restored for 30 days. With purge and confirm=<its name> it is gone at once."""
+def apps_delete(
+    call: Call, *, purge: bool = False, confirm: Confirm | None = None, with_forks: bool = False
+) -> Write[Deleted]:
+    """Delete an app: it can be restored for 30 days. With purge and confirm=<its name> it is gone at once.
+
+    With with_forks, what was forked from it goes with it, and so on down.
+    """
     id = call.app or ""
     app = _app(call, call.store.one(ONE, id=id))
-    if not purge:
-        answer = Deleted(id, False, f"fazt app restore {id}")
-        plan = call.store.do(DELETE, id=id, now=call.now)
-        return plan.expect(1, not_found("app", id)).giving(lambda _: answer)
+    if purge:
+        return _purge(call, app, confirm, with_forks)
+    undo = f"fazt app restore {id}{' --with-forks' if with_forks else ''}"
+    plan = call.store.do(DELETE, id=id, now=call.now).expect(1, not_found("app", id))
+    if with_forks:
+        plan = plan + call.store.do(DELETE_FORKS, id=id, now=call.now)
+    return plan.giving(lambda rows: Deleted(id, False, undo, _ids(rows[-1]) if with_forks else []))
+
+
+def _purge(call: Call, app: App, confirm: str | None, with_forks: bool) -> Write[Deleted]:
+    id = app.id
+    forks = [fork for (fork,) in call.store.all(FORKS, id=id) if fork != id] if with_forks else []
     if confirm not in (id, app.slug) or confirm is None:
+        more = f", and of its forks ({len(forks)})," if forks else ""
         raise FaztError(
             "CONFIRMATION_REQUIRED",
-            f"This removes {app.title} and all of its data for ever.",
+            f"This removes {app.title} and all of its data{more} for ever.",
             f"Confirm with --confirm {app.slug or id} (HTTP: confirm={app.slug or id}).",
             confirm=app.slug or id,
         )
-    rows: Write[None] = Write(call.use(Store).purge(id))
-    plan = call.store.do(PURGE, id=id).expect(1, not_found("app", id)) + call.store.do(PURGE_ALIASES, id=id) + rows
-    return plan.giving(lambda _: Deleted(id, True))
+    plan = call.store.do(PURGE, id=id).expect(1, not_found("app", id))
+    for gone in forks:
+        plan = plan + call.store.do(PURGE, id=gone)
+    for gone in (id, *forks):
+        plan = plan + call.store.do(PURGE_ALIASES, id=gone) + Write(call.use(Store).purge(gone))
+    return plan.giving(lambda _: Deleted(id, True, None, forks))
 
 
 @syscall("apps.restore", http="POST /api/apps/{app}/restore", cli="app restore <app>", js=False, weight=6, deleted=True)
-def apps_restore(call: Call) -> Write[Restored]:
-    """Bring a deleted app back, with everything it had."""
+def apps_restore(call: Call, *, with_forks: bool = False) -> Write[Restored]:
+    """Bring a deleted app back, with everything it had; with_forks: also the forks that were deleted with it."""
     id = call.app or ""
     app = _app(call, call.store.one(ONE, id=id))
-    warning = None if app.slug else "Its name was given to another app meanwhile; give it one with `fazt app rename`."
     here = FaztError("CONFLICT", f"{app.title} is not deleted.", app=id)
-    return call.store.do(RESTORE, id=id, now=call.now).expect(1, here).giving(lambda _: Restored(id, app.slug, warning))
+    plan = call.store.do(RESTORE, id=id, now=call.now).expect(1, here) + call.store.do(HEIR, id=id)
+    if with_forks:
+        plan = plan + call.store.do(RESTORE_FORKS, id=id, at=app.deleted_at, now=call.now)
+
+    def done(rows: list[list[Any]]) -> Restored:
+        slug = app.slug or (str(rows[2][0][0]) if rows[2] else None)
+        return Restored(id, slug, None if slug else _NAMELESS, _ids(rows[-1]) if with_forks else [])
+
+    return plan.giving(done)
 
 
-def _claim(call: Call, slug: str, app: str) -> Write[None]:
+_NAMELESS = "Its name was given to another app meanwhile; give it one with `fazt app rename`."
+
+
+def _ids(rows: list[Any]) -> list[str]:
+    return sorted(str(id) for (id,) in rows)
+
+
+def claim(call: Call, slug: str, app: str, field: str = "slug") -> Write[None]:
     """Make the slug the app's primary alias, unless a living app has it."""
     targets = to_text({"app_id": app})
     return call.store.do(FREE, slug=slug, id=app) + call.store.insert(
         ALIASES,
-        _taken(slug),
+        taken(slug, field),
         subdomain=slug,
         type="proxy",
         targets=targets,
@@ -350,11 +440,11 @@ def _claim(call: Call, slug: str, app: str) -> Write[None]:
     )
 
 
-def _taken(slug: str) -> FaztError:
-    return FaztError("CONFLICT", f"{slug} is taken.", "Choose another name.", field="slug")
+def taken(slug: str, field: str = "slug") -> FaztError:
+    return FaztError("CONFLICT", f"{slug} is taken.", "Choose another name.", field=field)
 
 
-def _free_slug(call: Call, title: str | None) -> str | None:
+def free_slug(call: Call, title: str | None) -> str | None:
     base = slug_of(title) if title else None
     if base is None:
         return None

@@ -31,6 +31,8 @@ RESERVED = frozenset(
     ]
 )
 LONGEST = 49
+# the node's own domain: what stands there is set by its own command
+ROOT = "root"
 
 
 class Slug(Line):
@@ -41,9 +43,10 @@ class Slug(Line):
     explain = "must be small letters, digits and single hyphens between them"
 
 
-def check_free(slug: str) -> str:
+def check_free(slug: str, field: str = "slug") -> str:
     if slug in RESERVED or is_by_id(slug):
-        raise FaztError("CONFLICT", f"{slug} is reserved.", "Choose another name.", field="slug")
+        hint = "`fazt app root NAME` says which app answers there." if slug == ROOT else "Choose another name."
+        raise FaztError("CONFLICT", f"{slug} is reserved.", hint, field=field)
     return slug
 
 

@@ -61,6 +61,7 @@ async def test_an_app_is_made_and_shown(running: Running) -> None:
         "created_at": now,
         "updated_at": now,
         "deleted_at": None,
+        "release_id": None,
         "url": url,
         "aliases": ["shop"],
     }
@@ -151,6 +152,8 @@ async def test_of_many_at_once_one_gets_the_name(running: Running) -> None:
         {"visibility": "private"},
         {"spa": True},
         {"spa": False},
+        {"status": "stopped"},
+        {"status": "archived"},
         {"title": "New", "spa": True, "tags": ["a", "b"]},
         {},
         {"title": None},
@@ -220,7 +223,7 @@ async def test_a_deleted_app_is_out_of_reach_and_comes_back(running: Running) ->
     id = (await make(running, slug="shop", visibility="public")).data["id"]
     await running.run("storage.kv.set", app="shop", key="a", value=1)
     gone = await delete(running, "shop")
-    assert gone.data == {"id": id, "purged": False, "undo": f"fazt app restore {id}"}
+    assert gone.data == {"id": id, "purged": False, "undo": f"fazt app restore {id}", "forks": []}
     assert (await get(running, "shop")).status == 404
     assert (await running.ask("GET", "/api/apps/shop/storage/kv", key="*")).status == 404
     assert (await delete(running, "shop")).status == 404
@@ -229,7 +232,7 @@ async def test_a_deleted_app_is_out_of_reach_and_comes_back(running: Running) ->
     assert [(app["id"], app["deleted_at"]) for app in listed] == [(id, running.clock.now())]
     assert (await running.ask("GET", "/api/apps?all=true")).data == []
     back = await running.ask("POST", f"/api/apps/{id}/restore", key="*")
-    assert (back.status, back.data) == (200, {"id": id, "slug": "shop", "warning": None})
+    assert (back.status, back.data) == (200, {"id": id, "slug": "shop", "warning": None, "forks": []})
     assert (await running.ask("GET", "/api/apps/shop/storage/kv/entry?key=a", key="*")).data["value"] == 1
 
 
@@ -272,7 +275,7 @@ async def test_for_ever_leaves_nothing(running: Running, by: str) -> None:
     await running.run("storage.kv.set", app="shop", key="a", value="a marker")
     await running.run("storage.kv.set", app="other", key="a", value="kept")
     answer = await delete(running, "shop", f"?purge=true&confirm={app[by]}")
-    assert answer.data == {"id": app["id"], "purged": True, "undo": None}
+    assert answer.data == {"id": app["id"], "purged": True, "undo": None, "forks": []}
     content = running.content()
     left = {table for table, rows in content.items() if app["id"] in repr(rows) or "a marker" in repr(rows)}
     assert left == set()

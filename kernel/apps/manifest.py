@@ -1,0 +1,62 @@
+"""`app.json`: what an app says of itself. One struct; each part of the node reads its own keys of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kernel.base.errors import FaztError
+from kernel.base.text import check_line
+
+LARGEST = 64 * 1024
+FILE, PWA_FILE = "app.json", "manifest.json"
+
+
+class Analytics(msgspec.Struct):
+    enabled: bool = True
+    beacon: bool = False
+
+
+class Manifest(msgspec.Struct):
+    """Keys that are not named here belong to others: many tools call their own file app.json."""
+
+    name: str | None = None
+    title: str | None = None
+    description: str | None = None
+    spa: bool | None = None
+    analytics: Analytics = msgspec.field(default_factory=Analytics)
+
+
+def parse(data: bytes, file: str = FILE) -> tuple[Manifest, list[str]]:
+    """What the file says, and what could not be understood. Never fails: a foreign app.json is no error."""
+    try:
+        if len(data) > LARGEST:
+            raise ValueError(f"is larger than {LARGEST // 1024} KiB")
+        said = msgspec.json.decode(data)
+        if not isinstance(said, dict):
+            raise ValueError("is not a JSON object")
+    except (ValueError, RecursionError) as error:
+        return Manifest(), [f"{file} is left out: it {error if isinstance(error, ValueError) else 'is too deep'}."]
+    if file == PWA_FILE:
+        # the manifest of a web app is only ours where it says so
+        said = said.get("fazt")
+        if not isinstance(said, dict):
+            return Manifest(), []
+    return _fields(said, file)
+
+
+def _fields(said: dict[str, Any], file: str) -> tuple[Manifest, list[str]]:
+    found, warnings = Manifest(), []
+    for field in msgspec.structs.fields(Manifest):
+        if field.name not in said:
+            continue
+        try:
+            value = msgspec.convert(said[field.name], field.type)
+            if isinstance(value, str):
+                value = check_line(value, 2000 if field.name == "description" else 200)
+        except (msgspec.ValidationError, ValueError, FaztError) as error:
+            warnings.append(f"{file}: {field.name} is left out: {error}.")
+        else:
+            setattr(found, field.name, value)
+    return found, warnings
