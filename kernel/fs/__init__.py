@@ -1,0 +1,1 @@
+"""Files: content by its hash, releases, and what hostile uploads may hold."""
