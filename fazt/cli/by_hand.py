@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from fazt.cli import nodes, peers, printed
+from fazt.cli import deploy, download, nodes, peers, printed, releases
+from fazt.cli.options import with_shared
 from fazt.cli.project import attach
 
 COMMANDS: dict[str, click.Command] = {
@@ -18,6 +17,13 @@ COMMANDS: dict[str, click.Command] = {
     "proc restart": nodes.restart,
     "security root-pass": nodes.root_pass,
     "client set-auth-token": peers.set_auth_token,
+    "deploy": deploy.deploy,
+    "client deploy": deploy.deploy,
+    "app deploy": deploy.deploy,
+    "app download": download.download,
+    "storage cid": download.content_id,
+    "open": releases.open_,
+    "status": releases.status,
     "peer add": peers.add,
     "peer list": peers.list_,
     "peer remove": peers.remove,
@@ -29,11 +35,4 @@ COMMANDS: dict[str, click.Command] = {
 
 def attach_all(tree: click.Group, shared: list[click.Parameter]) -> None:
     for words, command in COMMANDS.items():
-        own = {name for param in command.params for name in param.opts}
-        made: Any = click.Command(
-            command.name,
-            params=[*command.params, *(p for p in shared if not own & set(p.opts))],
-            callback=command.callback,
-            help=command.help,
-        )
-        attach(tree, words.split(), made)
+        attach(tree, words.split(), with_shared(command, shared))

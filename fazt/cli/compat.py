@@ -14,6 +14,12 @@ OLD = {
     ("redirect", "list"): ("redirects", "list"),
     ("app", "remove"): ("app", "delete"),
 }
+# options of commands about apps; what stands for the app itself becomes the word it is now
+OPTIONS = {
+    ("app", "link"): {"--id": "--app"},
+    ("app", "fork"): {"--as": "--alias", "--no-storage": "--no-copy-storage"},
+}
+NAMING = ("--id", "--alias")
 GOING = {("server", "status"), ("server", "start"), ("server", "stop")}
 
 
@@ -28,8 +34,35 @@ def current(words: list[str]) -> tuple[list[str], str | None]:
     if len(words) < at + 2:
         return words, None
     old = (words[at], words[at + 1])
-    new = OLD.get(old)
-    if new is None:
-        return words, None
+    if old == ("app", "list") and "--aliases" in words:
+        return [*words[:at], "alias", "list", *(word for word in words[at + 2 :] if word != "--aliases")], None
+    new = OLD.get(old, old)
+    rest = _options(new, words[at + 2 :])
     note = f"`fazt {' '.join(old)}` is now `fazt {' '.join(new)}`." if old in GOING else None
-    return [*words[:at], *new, *words[at + 2 :]], note
+    return [*words[:at], *new, *rest], note
+
+
+def _options(command: tuple[str, str], words: list[str]) -> list[str]:
+    end = words.index("--") if "--" in words else len(words)
+    ours, rest = words[:end], words[end:]
+    renamed = OPTIONS.get(command, {})
+    # where the app is said by its place, the same option may mean something else
+    if command[0] == "app" and not rest and (not ours or ours[0].startswith("-")):
+        ours = _placed(ours, [option for option in NAMING if option not in renamed])
+    made = []
+    for word in ours:
+        option, equals, value = word.partition("=")
+        made.append(renamed.get(option, option) + equals + value)
+    return made + rest
+
+
+def _placed(words: list[str], naming: list[str]) -> list[str]:
+    """`--id X` and `--alias X` as the word X, the first of the command."""
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option in naming:
+            if equals:
+                return [value, *words[:at], *words[at + 1 :]]
+            if at + 1 < len(words):
+                return [words[at + 1], *words[:at], *words[at + 2 :]]
+    return words

@@ -80,7 +80,7 @@ async def carry_out(caller: Caller, call: Call, invocation: Any, files: dict[str
     if entry.declared.colour == "stream":
         raise FaztError("USAGE", f"`fazt {invocation.command}` streams; it cannot run through /api/cmd.")
     inner = caller.call(entry, call.who, "cli", invocation.app, call.trace)
-    named = {**{name: Upload(*file) for name, file in invocation.files.items()}, **files}
+    named = {**{name: Upload.of(*file) for name, file in invocation.files.items()}, **files}
     raw = next((named[p.public].data for p in entry.declared.parameters if p.is_bytes and p.public in named), None)
     return await caller.driver.invoke(entry, inner, invocation.values, lax=True, files=named, raw=raw)
 
@@ -90,7 +90,7 @@ def _understand(call: Call, words: list[str]) -> Any:
         raise FaztError("USAGE", "There is no command.", "For instance: app list", field="command")
     words, _ = current(words)
     tree = build(call.use(Caller).driver.registry, [], here=False)
-    local = ("up", "server", "proc", "service", "peer", "client", "surface")
+    local = ("up", "server", "proc", "service", "peer", "client", "surface", "deploy", "open", "status")
     if words[0] in local and not _known(tree, words):
         raise FaztError("USAGE", f"`fazt {' '.join(words[:2])}` works on its own machine only.")
     return understand(tree, words)
@@ -109,6 +109,6 @@ def _known(tree: click.Group, words: list[str]) -> bool:
 
 def _files(sent: dict[str, FileSent]) -> dict[str, Upload]:
     try:
-        return {name: Upload(file.name, base64.b64decode(file.data, validate=True)) for name, file in sent.items()}
+        return {name: Upload.of(file.name, base64.b64decode(file.data, validate=True)) for name, file in sent.items()}
     except binascii.Error:
         raise invalid("files", "must be base64") from None

@@ -10,11 +10,8 @@ from typing import Any
 import click
 
 from fazt import __version__
-from fazt.boot import registry
-from fazt.cli import by_hand, compat, output
-from fazt.cli.execute import ask, execute
+from fazt.cli import compat, output, quick
 from fazt.cli.options import shared, style_of
-from fazt.cli.project import Invocation, build
 from fazt.cli.words import understand
 from fazt.client import target
 from kernel.base.errors import FaztError
@@ -56,7 +53,7 @@ def _understood(words: list[str], style: str) -> int:
     words, note = compat.current(words)
     if note:
         output.say(note)
-    return _run(words)
+    return _run(words, {})
 
 
 def _wants_json(words: list[str]) -> bool:
@@ -65,7 +62,16 @@ def _wants_json(words: list[str]) -> bool:
     return "--json" in ours or "--format=json" in ours or ("--format", "json") in pairwise(ours)
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], options: dict[str, Any]) -> int:
+    done = quick.run(words, options)
+    if done is not None:
+        return done
+    # everything there is; it takes a while
+    from fazt.boot import registry
+    from fazt.cli import by_hand
+    from fazt.cli.execute import execute
+    from fazt.cli.project import Invocation, build
+
     tree = build(registry(), shared())
     tree.help, tree.epilog = "A personal cloud in one file.", EPILOG
     tree.params += [click.Option(["--version"], is_flag=True, help="Print the version."), *shared()]
@@ -77,7 +83,6 @@ def _run(words: list[str]) -> int:
         return 0
     if words == ["help"]:
         words = ["--help"]
-    options: dict[str, Any] = {}
     understood = understand(tree, words, options)
     if isinstance(understood, Invocation):
         return execute(understood, options)
@@ -93,8 +98,12 @@ def _forwarded(peer: str, words: list[str]) -> int:
     kept, options = _ours(words)
     if not kept:
         raise FaztError("USAGE", f"What shall @{peer} do?", f"For instance: fazt @{peer} app list")
+    if quick.is_here(kept):
+        return _run(kept, {**options, "at": peer})
     if options.get("verbose"):
         output.say(f"node: {chosen.url} (by {chosen.why})")
+    from fazt.cli.execute import ask
+
     done = ask(kept, {}, url=chosen.url, token=chosen.token)
     style = style_of(options)
     if style == "table":

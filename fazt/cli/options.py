@@ -25,5 +25,17 @@ def shared() -> list[click.Parameter]:
     ]
 
 
+def with_shared(command: click.Command, params: list[click.Parameter]) -> click.Command:
+    """A command written by hand, with the options that every command has."""
+    own = {name for param in command.params for name in param.opts}
+    made: Any = click.Command(
+        command.name,
+        params=[*command.params, *(param for param in params if not own & set(param.opts))],
+        callback=command.callback,
+        help=command.help,
+    )
+    return made  # type: ignore[no-any-return]
+
+
 def style_of(options: dict[str, Any]) -> str:
     return "json" if options.get("json") else str(options.get("format") or "table")

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from fazt.cli.words import LONGEST_SHOWN
 from kernel.base.errors import FaztError
 from kernel.base.text import nearest
 from kernel.syscall.declare import Declaration, Parameter, is_struct, plain
@@ -21,6 +22,8 @@ from kernel.syscall.registry import Entry, Registry
 # what a group of commands is about
 GROUPS = {
     "activity": "What people and keys did.",
+    "alias": "The names below the node's domain; `fazt app link` and its like change them.",
+    "analytics": "What visitors did: events, domains, tags.",
     "app": "Apps: make, show, rename, delete, restore.",
     "audit": "The ledger that is never cleaned.",
     "auth": "Your own sessions.",
@@ -35,6 +38,7 @@ GROUPS = {
     "security": "The owner's password.",
     "server": "Setting a node up.",
     "sessions": "Where you are signed in.",
+    "webhooks": "Addresses that other services call, /webhook/<endpoint>.",
 }
 
 
@@ -54,7 +58,7 @@ class Invocation:
     def words(self) -> list[str]:
         """The command as words again, for another node to understand."""
         declared = self.entry.declared
-        arguments = [name for name, _ in declared.cli_arguments]
+        arguments = [name.rstrip("_") for name, _ in declared.cli_arguments]
         named = {name: file for name, (file, _) in self.files.items()}
         given = {**({"app": self.app} if self.app is not None else {}), **self.values, **named}
         open_ended = {p.public for p in declared.parameters if p.holds_json and not p.is_as_typed}
@@ -68,9 +72,6 @@ class Invocation:
             if name in given:
                 positional += [_as_word(item) for item in value] if isinstance(value, list) else [_as_word(value)]
         return [*declared.cli_words, *options, *(["--", *positional] if positional else [])]
-
-
-LONGEST_SHOWN = 100
 
 
 class Group(click.Group):
@@ -113,9 +114,9 @@ def attach(root: click.Group, words: list[str], made: click.Command) -> None:
 def command(entry: Entry, shared: list[click.Parameter], here: bool) -> click.Command:
     declared = entry.declared
     parameters = {p.public: p for p in declared.parameters}
-    arguments = dict(declared.cli_arguments)
+    arguments = {name.rstrip("_"): required for name, required in declared.cli_arguments}
     made: list[click.Parameter] = []
-    for name, required in declared.cli_arguments:
+    for name, required in arguments.items():
         many = name in parameters and parameters[name].many
         made.append(click.Argument([name], required=required and not many, nargs=-1 if many else 1))
     made += [_option(p) for name, p in parameters.items() if name not in arguments]
@@ -149,7 +150,7 @@ def _help(declared: Declaration) -> str:
 
 
 def _option(p: Parameter) -> click.Option:
-    names = [p.name, "--" + p.public.replace("_", "-")]
+    names = [p.public, "--" + p.public.replace("_", "-")]
     required = p.required
     if _has(p.type, bool):
         if p.default is False:

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from fazt.cli.project import LONGEST_SHOWN
 from kernel.base.errors import FaztError
 from kernel.base.text import nearest
+
+LONGEST_SHOWN = 100
 
 
 def understand(tree: click.Group, words: list[str], options: dict[str, Any] | None = None) -> Any:
