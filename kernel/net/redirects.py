@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 from typing import Annotated, Any
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from msgspec import Meta, Struct
 
@@ -13,6 +12,7 @@ from kernel.base.ids import new_id
 from kernel.base.json import decode, to_text
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.syscall import Call, Limit, Line, Offset, Page, Scan, Step, Write, syscall
+from kernel.syscall.address import Destination
 from kernel.syscall.call import Scoped
 from kernel.syscall.plan import page
 
@@ -38,48 +38,10 @@ DELETE = Remove(REDIRECTS, where="id = :id")
 CLICKED = Patch(REDIRECTS, set="click_count = click_count + :clicks", where="id = :id")
 
 
-# what has a meaning in an address and stays
-_KEPT = "%/:=&?~#+!$,;'@()*[]"
-
-
-def _idna(name: str) -> str:
-    """A host name as a browser would look it up."""
-    import idna
-
-    return name if name.isascii() else idna.encode(name, uts46=True).decode()
-
-
 class RedirectSlug(Line):
     least, most = 1, 100
     pattern = "[A-Za-z0-9_-]+"
     explain = "must be letters, digits, _ and -"
-
-
-class Destination(Line):
-    """An absolute http or https address."""
-
-    least, most = 1, 2048
-
-    @classmethod
-    def parse(cls, value: object) -> Destination:
-        text = super().parse(value)
-        try:
-            parts = urlsplit(text)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-            # a Location header is ASCII; one that is stays as it was written
-            text = text if text.isascii() else cls(cls._ascii(parts))
-        except ValueError:
-            usable = False
-        if not usable or " " in text or "\\" in text or len(text) > cls.most:
-            raise ValueError("must be an absolute http or https address")
-        return text
-
-    @staticmethod
-    def _ascii(parts: SplitResult) -> str:
-        user, at, host = parts.netloc.rpartition("@")
-        name, colon, port = host.partition(":")
-        netloc = quote(user, safe=_KEPT) + at + _idna(name) + colon + port
-        return urlunsplit((parts.scheme, netloc, *(quote(part, safe=_KEPT) for part in parts[2:])))
 
 
 class TagName(Line):
