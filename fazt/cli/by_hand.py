@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fazt.cli import deploy, download, nodes, peers, printed, releases
+from fazt.cli import deploy, download, nodes, peers, printed, releases, upload
 from fazt.cli.options import with_shared
 from fazt.cli.project import attach
 
@@ -22,6 +22,7 @@ COMMANDS: dict[str, click.Command] = {
     "app deploy": deploy.deploy,
     "app download": download.download,
     "storage cid": download.content_id,
+    "storage upload": upload.upload,
     "open": releases.open_,
     "status": releases.status,
     "peer add": peers.add,

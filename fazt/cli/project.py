@@ -134,7 +134,9 @@ def command(entry: Entry, shared: list[click.Parameter], here: bool) -> click.Co
         named = {name: given.pop(name) for name, p in parameters.items() if p.is_bytes or p.is_upload}
         files = {name: _file(path) for name, path in named.items() if here and path is not None}
         values: dict[str, Any] = {
-            name: _loose(parameters[name], value) for name, value in given.items() if value is not None and value != ()
+            name: _loose(parameters[name], value, here)
+            for name, value in given.items()
+            if value is not None and value != ()
         }
         return Invocation(entry, app, values, files)
 
@@ -172,12 +174,15 @@ def _has(kind: Any, wanted: type) -> bool:
     return any(member is wanted or t.get_origin(member) is wanted for member in _members(kind))
 
 
-def _loose(p: Parameter, value: Any) -> Any:
+def _loose(p: Parameter, value: Any, here: bool = True) -> Any:
     """Words become values: JSON where the type is open or structured, lists by repetition or commas."""
     if _has(p.type, list) and isinstance(value, tuple):
         return [item.strip() for word in value for item in word.split(",") if item.strip()]
     if p.many:
         return list(value)
+    if here and any(getattr(member, "of_this_machine", False) for member in _members(p.type)):
+        # the node stands in another folder
+        return os.path.abspath(value)
     if p.is_as_typed:
         return value
     open_ended = p.is_json or _has(p.type, dict) or any(is_struct(member) for member in _members(p.type))

@@ -54,6 +54,8 @@ class Ignored:
 
 
 class Upload:
+    PLAN, FINISH = "/api/deploy/plan", "/api/deploy/finish"
+
     def __init__(
         self,
         link: Link,
@@ -75,7 +77,7 @@ class Upload:
 
     def plan(self) -> dict[str, Any]:
         """What the node would need; changes nothing."""
-        return dict(self._ask("/api/deploy/plan", self._manifest()))
+        return dict(self._ask(self.PLAN, self._manifest()))
 
     def missing(self, plan: dict[str, Any]) -> list[File]:
         """One file for each content that is not there."""
@@ -95,7 +97,7 @@ class Upload:
             try:
                 self._send(plan)
                 self._finishing = True
-                answer = dict(self._ask("/api/deploy/finish", self._manifest()))
+                answer = dict(self._ask(self.FINISH, self._manifest()))
                 return Deployed(answer, list(self.sent), self.bytes_sent)
             except Changed as changed:
                 if changed_before:
