@@ -107,6 +107,12 @@ STILL = Patch(APPS, set="updated_at = updated_at", where="id = :id and release_i
 _FORKS = """id in (with recursive fork(id) as (select f.id from {apps} f where f.forked_from_id = :id
   union select f.id from {apps} f join fork on f.forked_from_id = fork.id) select id from fork)"""
 FORKS = Read(f"select id from {{apps}} where {_FORKS}")
+CAME_FROM = Patch(
+    APPS,
+    set="""source = coalesce(:source, source), source_url = coalesce(:url, source_url),
+  source_ref = coalesce(:ref, source_ref), source_commit = coalesce(:commit, source_commit)""",
+    where="id = :id",
+)
 DELETE = Patch(APPS, set="deleted_at = :now, updated_at = :now", where="id = :id and deleted_at is null")
 DELETE_FORKS = Patch(
     APPS,

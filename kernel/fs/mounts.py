@@ -97,7 +97,10 @@ class Mounted(Struct):
 
 
 class HostFolder(Text):
+    """A folder of the machine it is said on: a command may say it from where it stands."""
+
     least, most = 1, 4096
+    of_this_machine = True
 
 
 class Place(Text):

@@ -59,6 +59,8 @@ _FROM = "from {releases} r join {trees} t on t.id = r.tree_id"
 ONE = Read(f"select {_FIELDS} {_FROM} where r.id = :id")
 LIST = Read(f"select {_FIELDS} {_FROM} where r.app_id = :of order by r.n desc limit :limit offset :offset")
 COUNT = Read("select count(*) from {releases} where app_id = :of")
+RECENT = Read(f"select {_FIELDS} {_FROM} order by r.created_at desc, r.id limit :limit offset :offset")
+ALL = Read("select count(*) from {releases}")
 BY_NUMBER = Read("select id from {releases} where app_id = :of and n = :n")
 BY_PREFIX = Read("select id from {releases} where app_id = :of and id >= :first and id < :last limit 2")
 # going back from where one went back to leads forward again
@@ -112,6 +114,17 @@ class Release(Struct):
     spa: bool
     live: bool
     preview_url: str
+
+
+class Deployment(Struct):
+    release: str
+    app_id: str
+    n: int
+    at: int
+    by: str
+    message: str
+    files: int
+    bytes: int
 
 
 class Moved(Struct):
@@ -225,6 +238,19 @@ def _shown(r: Released, live: str | None, name: str, site: Site) -> Release:
     by = r.by_name or r.by_kind
     url = preview_url(site, r.id, name)
     return Release(r.id, r.n, r.created_at, by, r.message, r.cid, r.files, r.bytes, r.spa, r.id == live, url)
+
+
+@syscall("releases.recent", http="GET /api/deployments", cli="deployments", js=False)
+def releases_recent(call: Call, *, offset: Offset = 0, limit: KeyLimit = 50) -> Scan[Page[Deployment]]:
+    """The releases of all apps, newest first."""
+
+    def shown(rows: list[list[Any]]) -> Page[Deployment]:
+        found = [_released(row) for row in rows[0]]
+        made = [Deployment(r.id, r.app, r.n, r.created_at, r.by_name or r.by_kind, r.message, r.files, r.bytes)
+                for r in found]  # fmt: skip
+        return page(made, offset, limit, rows[1][0][0])
+
+    return call.store.scan((RECENT, {"limit": limit, "offset": offset}), (ALL, {}), then=shown)
 
 
 @syscall(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator
+from typing import Literal
 
 from msgspec import Struct
 
+from kernel.apps import apps
 from kernel.base.settings import Settings
 from kernel.fs import blobs, deploy
 from kernel.fs.archive import MIB, Archive, ArchiveLimits
@@ -61,7 +63,7 @@ async def deploy_zip(
     *,
     spa: bool | None = None,
     message: Message = NOTHING,
-    source_type: Origin | None = None,
+    source_type: Literal["deploy", "git", "template"] | None = None,
     source_url: Origin | None = None,
     source_ref: Origin | None = None,
     source_commit: Origin | None = None,
@@ -76,6 +78,9 @@ async def deploy_zip(
         await _store(call, archive, wanted)
         plan = await deploy.finished(call, wanted)
         done = plan.then
+        if source_type or source_url or source_ref or source_commit:
+            origin = {"source": source_type, "url": source_url, "ref": source_ref, "commit": source_commit}
+            plan = plan + call.store.do(apps.CAME_FROM, id=call.app, **origin)
 
         def answer(rows: list[list[object]]) -> Zipped:
             assert done

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_plus
 
 from aiohttp import web
@@ -17,9 +18,10 @@ from kernel.net.envelope import json_object, success
 from kernel.net.formats import FORMATS
 from kernel.net.router import Endpoint, Router
 from kernel.syscall import Call, Page, Upload, Who
+from kernel.syscall.declare import MOST_FILE
 from kernel.syscall.registry import Entry
 
-MOST_FILE = 100 * 1024 * 1024
+MOST_FIELD = 1024 * 1024
 Values = dict[str, Any]
 
 
@@ -38,11 +40,19 @@ class Api:
         self.router.add(endpoint.method, endpoint.path, endpoint)
 
     async def answer(self, asked: Asked, segments: list[str]) -> web.StreamResponse:
+        old = segments[1:2] == ["sites"]
+        if old:
+            # what apps were called before
+            segments = [segments[0], "apps", *segments[2:]]
         target, words, suffix = self._find(asked.request.method, segments)
         asked.words = words
         if isinstance(target, Endpoint):
             return await target.handler(asked)
-        return await self._call(asked, target, suffix)
+        response = await self._call(asked, target, suffix)
+        if old and not response.prepared:
+            response.headers["Deprecation"] = "true"
+            response.headers["Link"] = '</api/apps>; rel="successor-version"'
+        return response
 
     def _find(self, method: str, segments: list[str]) -> tuple[Entry | Endpoint, dict[str, str], str]:
         found = self.router.find(method, segments)
@@ -81,7 +91,7 @@ class Api:
         raw: bytes | None = None
         values, lax = _query(request), True
         if any(p.is_bytes for p in declared.parameters):
-            raw = await asked.body(MOST_FILE)
+            raw = await asked.body(declared.body)
         elif any(p.is_upload for p in declared.parameters):
             values.update(await self._multipart(asked, files))
         elif request.method not in ("GET", "HEAD", "DELETE"):
@@ -108,11 +118,10 @@ class Api:
             async for part in reader:
                 if not isinstance(part, BodyPartReader) or not part.name:
                     raise FaztError("BAD_REQUEST", "The multipart body has a part without a name.")
-                data = await _part(part)
                 if part.filename is not None:
-                    files[part.name] = Upload(part.filename, data)
+                    files[part.name] = Upload(part.filename, await _file(part))
                 else:
-                    values[part.name] = data.decode("utf-8", "strict")
+                    values[part.name] = (await _part(part)).decode("utf-8", "strict")
         except (ValueError, UnicodeDecodeError) as error:
             raise FaztError("BAD_REQUEST", "The multipart body cannot be read.") from error
         return values
@@ -150,9 +159,24 @@ async def _part(part: BodyPartReader) -> bytes:
     data = bytearray()
     while chunk := await part.read_chunk(1 << 18):
         data += chunk
-        if len(data) > MOST_FILE:
-            raise too_large(MOST_FILE)
+        if len(data) > MOST_FIELD:
+            raise too_large(MOST_FIELD)
     return bytes(data)
+
+
+async def _file(part: BodyPartReader) -> BinaryIO:
+    """An uploaded file: a small one stays in memory, a larger one lies on the disk while it is worked on."""
+    # closed with the last reference to it: the call outlives this function
+    spooled = tempfile.SpooledTemporaryFile(MOST_FIELD)  # noqa: SIM115
+    size = 0
+    while chunk := await part.read_chunk(1 << 18):
+        size += len(chunk)
+        if size > MOST_FILE:
+            spooled.close()
+            raise too_large(MOST_FILE)
+        spooled.write(chunk)
+    spooled.seek(0)
+    return cast(BinaryIO, spooled)
 
 
 def _ends_in_parameter(entry: Entry) -> bool:
@@ -173,5 +197,10 @@ def _response(entry: Entry, call: Call, result: Any, suffix: str) -> web.Respons
         )
     if route.mime:
         body_bytes = result if isinstance(result, bytes) else str(result).encode()
-        return web.Response(body=body_bytes, status=route.status, content_type=route.mime)
+        response = web.Response(body=body_bytes, status=route.status, content_type=route.mime)
+        if route.mime == "application/octet-stream":
+            # what somebody stored is never run on this host
+            response.headers["Content-Disposition"] = "attachment"
+            response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return response
     return success(result, route.status)

@@ -31,4 +31,6 @@ class OnSites:
 
 
 async def _beacon(asked: Asked) -> web.StreamResponse:
-    return web.Response(body=BEACON, content_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
+    return web.Response(
+        body=BEACON, content_type="text/javascript", charset="utf-8", headers={"Cache-Control": "public, max-age=86400"}
+    )
