@@ -63,6 +63,9 @@ def _wants_json(words: list[str]) -> bool:
 
 
 def _run(words: list[str], options: dict[str, Any]) -> int:
+    if words in (["--version"], ["version"]):
+        output.write(f"fazt {__version__}\n")
+        return 0
     done = quick.run(words, options)
     if done is not None:
         return done
@@ -78,9 +81,6 @@ def _run(words: list[str], options: dict[str, Any]) -> int:
     by_hand.attach_all(tree, shared())
     if not words:
         words = ["--help"]
-    if words in (["--version"], ["version"]):
-        output.write(f"fazt {__version__}\n")
-        return 0
     if words == ["help"]:
         words = ["--help"]
     understood = understand(tree, words, options)
