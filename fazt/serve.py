@@ -17,15 +17,23 @@ from fazt.boot import Node
 from kernel.base.errors import FaztError
 from kernel.base.ids import new_id
 from kernel.base.site import Site
+from kernel.fs.edition import Editions
 from kernel.identity.signin import SignIn, toucher
 from kernel.net import sockets
 from kernel.net.api import Api
 from kernel.net.authenticate import Authenticator
 from kernel.net.follow import Follow
+from kernel.net.gate import Gate
+from kernel.net.gateway import Gateway
+from kernel.net.hooks import Hook
 from kernel.net.hosts import Hosts
+from kernel.net.on_sites import OnSites
 from kernel.net.openapi import Published
 from kernel.net.pages import Pages
-from kernel.net.server import Server
+from kernel.net.sending import Sending
+from kernel.net.server import Server, Site404
+from kernel.net.sites import Sites
+from kernel.net.track import Track
 from kernel.observe import log
 from kernel.security import links
 from kernel.security.throttle import Throttle
@@ -76,7 +84,7 @@ def _run(main: Any) -> bool:
 async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]], None]) -> bool:
     domain, port = node.settings["net.domain"], node.settings["net.port"]
     opened = sockets.inherited() or sockets.open_ports(sockets.addresses(node.settings["net.listen"], domain), port)
-    site = Site(domain, opened[0].getsockname()[1])
+    site = Site(domain, sockets.port_of(opened, port))
     server = attach(node, site)
     own = socket_path(node.path)
     stopped, again = _signals()
@@ -84,6 +92,7 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     await server.listen_here(own)
     lock.note(run=new_id("run"), socket=str(own), url=site.url, admin_url=site.admin_url, version=__version__)
     node.supervisor.start()
+    node.jobs.start()
     announce(await _ready(node, site))
     await stopped.wait()
     logger.info("stopping")
@@ -101,14 +110,31 @@ def attach(node: Node, site: Site) -> Server:
     admin = Pages(SYSTEM_APPS / "admin")
     authenticator = Authenticator(node.store, node.key_uses, site.https)
     api = Api(node.caller, authenticator.identify)
+    gate = Gate(node.settings, node.clock, lambda: node.store.generation)
+    gate.front.counted = node.visits.add
+    missing = Site404(Pages(SYSTEM_APPS / "404"))
+    sending = Sending(node.content, node.variants, gate.front)
+    sites = Sites(
+        store=node.store,
+        editions=Editions(node.store, node.content),
+        sending=sending,
+        authenticator=authenticator,
+        visits=node.visits,
+        missing=missing,
+    )
+    track = Track(node.store, node.events, site.domain)
+    sites.ours["ipfs"] = Gateway(node.store, sending).answer
+    sites.ours["_fazt"] = OnSites(track).answer
     server = Server(
         api=api,
         authenticator=authenticator,
         hosts=Hosts(site.domain),
         admin=admin,
         root=Pages(SYSTEM_APPS / "root"),
-        missing=Pages(SYSTEM_APPS / "404"),
+        missing=missing,
+        sites=sites,
     )
+    server.use(gate)
     SignIn(
         store=node.store,
         clock=node.clock,
@@ -118,7 +144,10 @@ def attach(node: Node, site: Site) -> Server:
         pages=admin,
         https=site.https,
     ).mount(server)
-    server.mount("root", Follow(node.store, node.clicks).endpoint)
+    server.mount("root", Follow(node.store, node.clicks, node.events, site.domain).endpoint)
+    server.mount("root", Hook(node.store, node.seal, node.events, site.domain).endpoint)
+    for endpoint in track.endpoints:
+        server.mount("root", endpoint)
     server.healthy = lambda: node.store.writer.alive
     server.touch = toucher(node.store, node.supervisor.later)
     node.ports.fill(Published(__version__, api.endpoints))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from kernel.base.errors import FaztError
 from kernel.net.hosts import Place
+from kernel.net.proxies import Client
 from kernel.syscall.call import ANONYMOUS, Who
 
+SPOKEN = (HttpVersion10, HttpVersion11)
 MOST_BODY = 10 * 1024 * 1024
+# the site has said which headers its answer has
+OF_SITE = web.RequestKey("of_site", bool)
 
 
 class Request(web.BaseRequest):
@@ -19,6 +24,10 @@ class Request(web.BaseRequest):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **{**named, "client_max_size": MOST_BODY})
+        # what the client says it speaks; an answer never claims a version we do not
+        self.said = self._version
+        if self.said not in SPOKEN:
+            self._version = HttpVersion11
 
 
 @dataclass
@@ -33,9 +42,21 @@ class Asked:
     touch: int = 0  # the session is due for a new end, so many milliseconds from now
     token: str = ""
 
+    @functools.cached_property
+    def client(self) -> Client:
+        """Who asks; where a trusted proxy speaks, the visitor it speaks for."""
+        handler: Any = self.request.protocol
+        client: Client = handler.gate.client(handler.peer, self.request.headers)
+        return client
+
     @property
     def address(self) -> str:
-        return self.request.remote or ""
+        return self.client.address
+
+    @property
+    def scheme(self) -> str:
+        """How the visitor came: `https` where a trusted proxy says so."""
+        return self.client.scheme
 
     @property
     def agent(self) -> str:

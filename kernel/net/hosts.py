@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kernel.base.errors import FaztError
@@ -23,6 +23,7 @@ class Place:
     kind: Kind
     host: str
     label: str = ""
+    own: bool = True  # below the node's own domain, and not below a name that means it here only
 
 
 def parse_host(header: str) -> str:
@@ -60,9 +61,11 @@ class Hosts:
         for domain in (self.domain, *(LOCAL_DOMAINS if from_here else ())):
             if host == domain:
                 # with another domain, bare localhost is the short way to the dashboard
-                return Place("root" if domain == self.domain or domain != "localhost" else "admin", host)
+                kind: Kind = "root" if domain == self.domain or domain != "localhost" else "admin"
+                return Place(kind, host, own=domain == self.domain)
             if host.endswith("." + domain):
-                return self._under(host, host.removesuffix("." + domain))
+                place = self._under(host, host.removesuffix("." + domain))
+                return place if domain == self.domain else replace(place, own=False)
         return Place("unknown", host)
 
     @staticmethod

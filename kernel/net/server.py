@@ -11,26 +11,33 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 
 from kernel.base.errors import FaztError
 from kernel.base.ids import new_id
 from kernel.net.api import Api
-from kernel.net.asked import Asked, Request
+from kernel.net.asked import OF_SITE, SPOKEN, Asked, Request
 from kernel.net.authenticate import Authenticator
+from kernel.net.canned import rate_headers
 from kernel.net.envelope import failure
-from kernel.net.hosts import Hosts, Place, is_address, is_loopback, parse_host
+from kernel.net.gate import Gate, Peer
+from kernel.net.hosts import Hosts, Place, is_address, parse_host
 from kernel.net.pages import Pages, respond
 from kernel.net.protocol import WebServer
 from kernel.net.router import Endpoint, Router
+from kernel.net.sites import Sites
+from kernel.net.sockets import allow_files
+from kernel.net.sweeper import Sweeper
 from kernel.observe import log
 
 BACKLOG = 2048
+MOST_HEADERS = 100
+# the sweeper closes idle connections before this
+KEEP_ALIVE_SECONDS = 90
+LIMITED = web.RequestKey("limited", bool)  # refused because its sender asks too much
 LONGEST_PATH = 4096
 MOST_HEADER_BYTES = 32 * 1024
 HEALTH = ["health"]
-# a proxy between us and the visitor names itself in one of these
-_FORWARDED = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 logger = log.get("fazt.http")
 
 
@@ -51,18 +58,38 @@ class Server:
     """Answers requests. `extra` routes are mounted per place by the rooms below."""
 
     def __init__(
-        self, *, api: Api, authenticator: Authenticator, hosts: Hosts, admin: Pages, root: Pages, missing: Pages
+        self,
+        *,
+        api: Api,
+        authenticator: Authenticator,
+        hosts: Hosts,
+        admin: Pages,
+        root: Pages,
+        missing: Site404,
+        sites: Sites | None = None,
     ) -> None:
         self.api, self.authenticator, self.hosts = api, authenticator, hosts
-        self.admin, self.root, self.missing = admin, root, Site404(missing)
+        self.admin, self.root, self.missing, self.sites = admin, root, missing, sites
         self.routes: dict[str, Router[Endpoint]] = {"admin": Router(), "root": Router()}
         self.touch: Any = None  # called with a session that is due for a new end
         self.healthy: Any = lambda: True
         self.active = 0
         self.draining = False
-        self._web = WebServer(self.handle, request_factory=self._request, access_log=None, keepalive_timeout=75)
+        self._web = WebServer(
+            self.handle,
+            request_factory=self._request,
+            access_log=None,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            max_headers=MOST_HEADERS,
+        )
+        self.use(self._web.gate)
         self._listeners: list[asyncio.AbstractServer] = []
         self._own_socket: Path | None = None
+
+    def use(self, gate: Gate) -> None:
+        """What every connection passes from now on; before anything is listened to."""
+        self.gate = self._web.gate = gate
+        self._sweeper = Sweeper(gate)
 
     def mount(self, kind: str, endpoint: Endpoint) -> None:
         if endpoint.path.startswith("/api/"):
@@ -88,17 +115,20 @@ class Server:
         if self.draining:
             response.force_close()
         if not response.prepared:
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-            response.headers.setdefault("Referrer-Policy", "no-referrer")
+            if OF_SITE not in request:
+                response.headers.setdefault("X-Content-Type-Options", "nosniff")
+                response.headers.setdefault("Referrer-Policy", "no-referrer")
             response.headers["X-Request-ID"] = id
             response.headers["Server"] = "fazt"
+            if LIMITED in request:
+                response.headers.update(rate_headers(self.gate.buckets.rate))
         return response
 
     async def _guarded(self, request: Request, id: str) -> web.StreamResponse:
         try:
             return await self._dispatch(request, id)
         except FaztError as error:
-            if error.status >= 500:
+            if error.status >= 500 and error.code != "VERSION_NOT_SUPPORTED":
                 logger.warning(error.message, extra={"code": error.code})
             return _closing(failure(error, id), request)
         except web.HTTPException as error:
@@ -126,9 +156,13 @@ class Server:
     async def _dispatch(self, request: Request, id: str) -> web.StreamResponse:
         if sum(len(name) + len(value) for name, value in request._message.raw_headers) > MOST_HEADER_BYTES:
             raise FaztError("HEADERS_TOO_LARGE", "The headers are too large.")
+        _refuse_framing(request)
         asked = Asked(request, id, *self._place(request))
-        segments = _segments(request)
         kind = asked.place.kind
+        if kind == "app":
+            found = await self.sites.answer(asked, asked.place.label) if self.sites else None
+            return found or self.missing.answer(request, request.path)
+        segments = _segments(request)
         if kind == "www":
             return _to_apex(asked, self.authenticator.scheme)
         if (
@@ -137,19 +171,22 @@ class Server:
             and (kind in ("admin", "root") or is_address(asked.place.host))
         ):
             return self._health()
+        if kind in ("admin", "root") and segments[0] == "ipfs" and self.sites:
+            found = await self.sites.ours["ipfs"](asked, "/".join(segments))
+            return found or self._missing(asked, segments)
         if kind == "admin" and segments[0] == "api":
             return await self._at_api(asked, segments)
+        if kind == "root":
+            return await self._at_root(asked, segments)
         _refuse_odd(segments)
         if kind == "admin":
             return await self._at_admin(asked, segments)
-        if kind == "root":
-            return await self._at_root(asked, segments)
         return self._missing(asked, segments)
 
     def _place(self, request: Request) -> tuple[Place, bool]:
         """Where the request belongs, and whether it came over the owner's own socket."""
-        transport = request.transport
-        if transport is not None and transport.get_extra_info("socket").family == socket.AF_UNIX:
+        handler: Any = request.protocol
+        if handler.peer.own:
             return Place("admin", f"admin.{self.hosts.domain}"), True
         named = request.headers.getall("Host", [])
         if len(named) != 1:
@@ -158,10 +195,21 @@ class Server:
         target = request._message.path
         if not target.startswith("/"):
             authority = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?#]*)", target)
-            if not authority or authority[1].lower() != named[0].lower():
+            if not authority:
+                raise FaztError("BAD_REQUEST", "The request's target is no path.")
+            if authority[1].lower() != named[0].lower():
                 raise FaztError("MISDIRECTED_REQUEST", "The request's target is another host.")
-        from_here = is_loopback(request.remote) and not any(name in request.headers for name in _FORWARDED)
-        return self.hosts.place(host, from_here), False
+        place = self.hosts.place(host, self.gate.client(handler.peer, request.headers).local)
+        if place.kind != "admin":
+            self._spend(request, handler.peer)
+        return place, False
+
+    def _spend(self, request: Request, peer: Peer) -> None:
+        try:
+            self.gate.spend(request, peer)
+        except FaztError:
+            request[LIMITED] = True
+            raise
 
     async def _at_api(self, asked: Asked, segments: list[str]) -> web.StreamResponse:
         asked.who = self.authenticator.identify(asked)
@@ -184,9 +232,14 @@ class Server:
 
     async def _at_root(self, asked: Asked, segments: list[str]) -> web.StreamResponse:
         found = self.routes["root"].find(asked.request.method, segments)
-        return await _endpoint(asked, found) if found else self._page(asked, self.root, segments)
+        if found:
+            return await _endpoint(asked, found)
+        # an app may stand where the welcome page is
+        site = await self.sites.answer(asked, "root") if self.sites else None
+        return site or self._page(asked, self.root, segments)
 
     def _page(self, asked: Asked, pages: Pages, segments: list[str]) -> web.StreamResponse:
+        _refuse_odd(segments)
         _only_reading(asked.request)
         return pages.answer(asked.request, "/" + "/".join(segments)) or self._missing(asked, segments)
 
@@ -200,17 +253,24 @@ class Server:
 
     # --- sockets
 
-    async def listen(self, sockets: list[socket.socket]) -> None:
-        loop = asyncio.get_running_loop()
+    async def listen(self, sockets: list[socket.socket], *, plain: bool = False) -> None:
+        """`plain`: without the door, as aiohttp alone would answer."""
+        loop, web = asyncio.get_running_loop(), self._web
+        self.gate.files = allow_files()
         for sock in sockets:
-            self._listeners.append(await loop.create_server(self._web, sock=sock, backlog=BACKLOG))
+            if sock.family == socket.AF_UNIX:
+                listener = await loop.create_unix_server(web.door_of_unix, sock=sock, backlog=BACKLOG)
+            else:
+                listener = await loop.create_server(web.plain if plain else web.door, sock=sock, backlog=BACKLOG)
+            self._listeners.append(listener)
+        self._sweeper.start()
 
     async def listen_here(self, path: Path) -> None:
         """The owner's own socket: being able to open it is being the owner."""
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - one call on the local disk
         before = os.umask(0o177)
         try:
-            self._listeners.append(await asyncio.get_running_loop().create_unix_server(self._web, str(path)))
+            self._listeners.append(await asyncio.get_running_loop().create_unix_server(self._web.own, str(path)))
         finally:
             os.umask(before)
         self._own_socket = path
@@ -218,6 +278,7 @@ class Server:
     async def drain(self, timeout: float, breath: float = 0.1) -> None:
         """Answer everything that has arrived, then close. Nobody who was connected is cut off."""
         self.draining = True
+        self.gate.front.close()
         # connections the kernel has accepted for us but we have not seen yet would be reset by closing at once
         await asyncio.sleep(breath)
         for listener in self._listeners:
@@ -227,6 +288,9 @@ class Server:
         self._web.pre_shutdown()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._web.shutdown(timeout), timeout + 1)
+        self._sweeper.stop()
+        for connection in list(self.gate.connections):
+            connection.abort()
         if self._own_socket:
             self._own_socket.unlink(missing_ok=True)
 
@@ -270,8 +334,20 @@ def _to_apex(asked: Asked, scheme: str) -> web.Response:
     return web.Response(status=308, headers={"Location": f"{scheme}://{host}{path}"})
 
 
+def _refuse_framing(request: Request) -> None:
+    """What one server reads in one way and the next in another."""
+    if request.said not in SPOKEN:
+        if request.said.major >= 2:
+            raise FaztError("VERSION_NOT_SUPPORTED", "Here HTTP/1.1 is spoken.")
+        raise FaztError("BAD_REQUEST", "The request is not HTTP as it should be.")
+    if request.version == HttpVersion10 and "Transfer-Encoding" in request.headers:
+        raise FaztError("BAD_REQUEST", "HTTP/1.0 knows no Transfer-Encoding.")
+    if len(request.headers.getall("Authorization", [])) > 1:
+        raise FaztError("BAD_REQUEST", "There are two Authorization headers.")
+
+
 def _closing(response: web.Response, request: Request) -> web.Response:
     """A refused body is not read: the connection cannot be used again."""
-    if request.can_read_body and not request.content.is_eof():
+    if (request.can_read_body and not request.content.is_eof()) or request.said not in SPOKEN:
         response.force_close()
     return response

@@ -84,7 +84,7 @@ class Sites:
             more["Set-Cookie"] = (
                 f"{resolve.VARIANT_COOKIE}={cookie}; Path=/; Max-Age={resolve.VARIANT_SECONDS}; SameSite=Lax"
             )
-        if target.release:
+        elif target.release:
             more["X-Robots-Tag"] = "noindex"
         response = await self._of_edition(asked, edition, address, more, generation)
         if not response.prepared:
@@ -125,7 +125,7 @@ class Sites:
                 found,
                 guarded=guarded,
                 more=more,
-                keep="Set-Cookie" not in more and not guarded,
+                keep="Set-Cookie" not in more and not guarded and asked.place.own,
                 generation=generation,
             )
         self._visits.count(edition.app, response.status, _size(response))

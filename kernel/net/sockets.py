@@ -1,10 +1,13 @@
-"""Opening the node's ports, and saying who has them when they are taken."""
+"""Opening the node's ports and public unix sockets, and saying who has them when they are taken."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import resource
 import socket
+import stat
 from pathlib import Path
 
 from kernel.base.errors import FaztError
@@ -13,6 +16,8 @@ from kernel.net.hosts import is_loopback
 EVERYWHERE = ("0.0.0.0", "::")
 LOOPBACK = ("127.0.0.1", "::1")
 INHERITED = "FAZT_LISTEN_FDS"
+UNIX = "unix:"
+LONGEST_UNIX_PATH = 100
 
 
 def addresses(listen: str, domain: str) -> tuple[str, ...]:
@@ -23,22 +28,50 @@ def addresses(listen: str, domain: str) -> tuple[str, ...]:
     return LOOPBACK if local else EVERYWHERE
 
 
+def unix_path(part: str) -> Path | None:
+    """The path of a `unix:/path`."""
+    return Path(part.removeprefix(UNIX)) if part.startswith(UNIX) else None
+
+
+def may_be_socket(path: Path) -> bool:
+    return path.is_absolute() and path.name != "" and len(os.fsencode(path)) <= LONGEST_UNIX_PATH
+
+
 def open_ports(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
-    """One socket per address. The first must work; a machine without IPv6 goes without the second."""
+    """One socket per address, unix sockets last. The first must work; one without IPv6 goes without the second."""
     opened: list[socket.socket] = []
-    for host in hosts:
-        try:
-            sock = _open(host, port)
-        except OSError as error:
-            if opened and host in ("::", "::1"):
-                continue
-            for other in opened:
-                other.close()
-            raise _why(error, host, port) from None
-        opened.append(sock)
-        # with port 0 the system chose: the other addresses take the same
-        port = sock.getsockname()[1]
+    try:
+        for host in (host for host in hosts if unix_path(host) is None):
+            try:
+                sock = _open(host, port)
+            except OSError as error:
+                if opened and host in ("::", "::1"):
+                    continue
+                raise _why(error, host, port) from None
+            opened.append(sock)
+            # with port 0 the system chose: the other addresses take the same
+            port = sock.getsockname()[1]
+        opened += [_open_unix(path) for host in hosts if (path := unix_path(host)) is not None]
+    except BaseException:
+        for other in opened:
+            other.close()
+        raise
     return opened
+
+
+def port_of(opened: list[socket.socket], port: int) -> int:
+    """The port the node is reached at: `port`, unless the system chose another."""
+    return next((sock.getsockname()[1] for sock in opened if sock.family != socket.AF_UNIX), port)
+
+
+def allow_files() -> int:
+    """Let this process open as many files as the system permits; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return 1 << 30 if soft == resource.RLIM_INFINITY else soft
 
 
 def inherited() -> list[socket.socket]:
@@ -71,6 +104,39 @@ def _open(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _open_unix(path: Path) -> socket.socket:
+    """A socket for its user and group. What a dead program left is replaced; anything else stays."""
+    try:
+        if _answers(path):
+            raise FaztError("PORT_IN_USE", f"Another program listens on {path}.", "Stop it, or choose another path.")
+        path.unlink(missing_ok=True)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        before = os.umask(0o117)
+        try:
+            sock.bind(str(path))
+        except OSError:
+            sock.close()
+            raise
+        finally:
+            os.umask(before)
+        sock.setblocking(False)
+    except OSError as error:
+        raise FaztError("PORT_IN_USE", f"{path} cannot be opened: {error.strerror}.", "Check net.listen.") from None
+    return sock
+
+
+def _answers(path: Path) -> bool:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FaztError("PORT_IN_USE", f"{path} is no socket.", "Choose another path: it is not overwritten.")
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        # one that is too busy to answer is alive
+        return probe.connect_ex(str(path)) not in (errno.ECONNREFUSED, errno.ENOENT)
 
 
 def _why(error: OSError, host: str, port: int) -> FaztError:

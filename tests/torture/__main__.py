@@ -1,4 +1,4 @@
-"""`scripts/torture NAME [--n N]`: the crash tests, as often as somebody has time for.
+"""`scripts/torture NAME [--n N]`: the crash tests and random requests, as often as somebody has time for.
 
 A round is counted when it has been judged, in `build/torture/NAME.json`, so a run may be ended at any moment and the
 next one adds to it. What a round found wrong is kept beside it, and the exit code is 1 as long as the totals hold it.
@@ -7,6 +7,7 @@ next one adds to it. What a round found wrong is kept beside it, and the exit co
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import random
 import shutil
@@ -15,15 +16,18 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import uvloop
+
+from tests.faults import http_fuzz
 from tests.faults.load import Killing
 from tests.faults.term import terminate
 from tests.system.harness import Machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "torture"
-SLICE = 10  # rounds on one file; then a new one begins
-BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits")
-UNITS = {"kill": "kills", "term": "stops"}
+SLICES = {"kill": 10, "term": 10, "http": 1000}  # rounds on one file; then a new one begins
+BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different")
+UNITS = {"kill": "kills", "term": "stops", "http": "programs"}
 Totals = dict[str, int]
 
 
@@ -47,9 +51,13 @@ class Torture:
         this = {what: count - self.before.get(what, 0) for what, count in self.totals.items()}
         for label, counts in (("this run", this), ("all runs", self.totals)):
             rounds = counts.get(UNITS[self.name], 0)
-            rate = counts.get("acknowledged", 0) / rounds if rounds else 0.0
             shown = ", ".join(f"{count} {what}" for what, count in counts.items())
-            yield f"{self.name}, {label}: {shown or 'nothing yet'}; {rate:.0f} acknowledged writes each"
+            each = (
+                f"; {counts['acknowledged'] / rounds:.0f} acknowledged writes each"
+                if "acknowledged" in counts and rounds
+                else ""
+            )
+            yield f"{self.name}, {label}: {shown or 'nothing yet'}{each}"
 
     @property
     def bad(self) -> bool:
@@ -107,7 +115,26 @@ def term(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
             raise AssertionError(f"seed {seed}, round {turn}: {told}")
 
 
-NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {"kill": kill, "term": term}
+def http(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """Random programs of requests, by the door and past it; by turns of both sites, on both kinds of loop."""
+    loops = (asyncio.new_event_loop, uvloop.new_event_loop)
+    ways = [(kind, loop) for kind in (http_fuzz.MemorySite, http_fuzz.DeployedSite) for loop in loops]
+    for part, (kind, loop) in enumerate(ways):
+        seeds = range(seed + part * rounds // len(ways), seed + (part + 1) * rounds // len(ways))
+        with asyncio.Runner(loop_factory=loop) as runner:
+            found = runner.run(http_fuzz.run(made.folder / f"http-{part}.db", seeds, kind))
+        torture.add(
+            programs=len(seeds),
+            answers=found.answers,
+            from_memory=found.fast,
+            upgrades=found.upgrades,
+            different=len(found.differences),
+        )
+        if found.differences:
+            raise AssertionError("\n".join(found.differences[:10]))
+
+
+NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {"kill": kill, "term": term, "http": http}
 
 
 def main() -> int:
@@ -120,7 +147,7 @@ def main() -> int:
     left, failed = asked.n, False
     try:
         while left > 0 and not failed:
-            seed, rounds = random.randrange(1 << 32), min(SLICE, left)
+            seed, rounds = random.randrange(1 << 32), min(SLICES[asked.name], left)
             made = machine(asked.name, seed)
             try:
                 NAMES[asked.name](torture, made, seed, rounds)
