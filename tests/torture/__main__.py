@@ -19,15 +19,17 @@ from pathlib import Path
 import uvloop
 
 from tests.faults import http_fuzz
+from tests.faults.cut_off import CutOff
 from tests.faults.load import Killing
+from tests.faults.readers import flip
 from tests.faults.term import terminate
 from tests.system.harness import Machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "torture"
-SLICES = {"kill": 10, "term": 10, "http": 1000}  # rounds on one file; then a new one begins
+SLICES = {"kill": 10, "term": 10, "http": 1000, "readers": 5, "deploy": 20}  # rounds on one file; then a new one begins
 BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different")
-UNITS = {"kill": "kills", "term": "stops", "http": "programs"}
+UNITS = {"kill": "kills", "term": "stops", "http": "programs", "readers": "runs", "deploy": "cuts"}
 Totals = dict[str, int]
 
 
@@ -134,7 +136,33 @@ def http(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
             raise AssertionError("\n".join(found.differences[:10]))
 
 
-NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {"kill": kill, "term": term, "http": http}
+def readers(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """A thousand readers on connections that stay open, during twenty deploys."""
+    node = made.up()
+    for turn in range(rounds):
+        seen = asyncio.run(flip(node.port, node.key("deploy"), readers=1000, deploys=20, first=1 + 100 * turn))
+        torture.add(runs=1, deploys=seen.deploys, pages=seen.pages, assets=seen.assets, different=len(seen.wrong))
+        if seen.wrong:
+            raise AssertionError("\n".join(seen.wrong[:10]))
+
+
+def deploy(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """kill -9 at a random moment of a random step of a deploy."""
+    cut = CutOff(made, seed)
+    for _ in range(rounds):
+        live = cut.round()
+        torture.add(cuts=1, old=int(live == "old"), new=int(live == "new"), torn=int(live == "torn"))
+        if live == "torn":
+            raise AssertionError(f"seed {seed}, cut {cut.cuts}: neither the old nor the new release")
+
+
+NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
+    "kill": kill,
+    "term": term,
+    "http": http,
+    "readers": readers,
+    "deploy": deploy,
+}
 
 
 def main() -> int:
