@@ -14,18 +14,31 @@ from typing import Any
 
 from fazt import __version__
 from fazt.cli import gateway
-from kernel.apps import apps
+from kernel.apps import aliases, apps, lineage, root
 from kernel.apps.caller import Caller
+from kernel.apps.farewell import Farewell
+from kernel.apps.meaning import Releases
 from kernel.base.clock import Clock
 from kernel.base.ids import new_id
 from kernel.base.settings import Setting, Settings
 from kernel.base.site import Site
 from kernel.base.tables import Migration, Sweep, Table
 from kernel.data import kv
-from kernel.net import openapi, redirects
+from kernel.fs import blobs, deploy, files, fork, gc, mounts, releases, trees, uploads, variants, zipped
+from kernel.fs.blobs import Content
+from kernel.fs.chores import Chores
+from kernel.fs.known import KnownReleases
+from kernel.fs.pace import Pace
+from kernel.fs.variants import Variants
+from kernel.jobs import doors as job_doors
+from kernel.jobs import table as job_tables
+from kernel.jobs.jobs import Jobs
+from kernel.net import analytics, figures, openapi, redirects, visits, webhooks
 from kernel.net import settings as net_settings
+from kernel.net.analytics import EventBuffer
 from kernel.net.openapi import Published
 from kernel.net.redirects import Clicks
+from kernel.net.visits import Visits
 from kernel.observe import activity
 from kernel.observe.activity import ActivityJournal
 from kernel.proc import status
@@ -51,9 +64,29 @@ PARTS: tuple[ModuleType, ...] = (
     links,
     keys,
     activity,
+    job_tables,
+    job_doors,
     apps,
+    aliases,
+    root,
+    lineage,
     kv,
+    blobs,
+    trees,
+    releases,
+    fork,
+    deploy,
+    zipped,
+    files,
+    gc,
+    uploads,
+    mounts,
+    variants,
     redirects,
+    analytics,
+    figures,
+    webhooks,
+    visits,
     net_settings,
     status,
     openapi,
@@ -119,7 +152,9 @@ class Node:
         self.seal = open_seal(path, facts.fact(self.store, "seal.key_id"), os.environ)
         self._introduce()
         self.passwords, self.key_uses, self.clicks = Passwords(), KeyUses(), Clicks()
+        self.events, self.visits = EventBuffer(self.store, self.settings), Visits(self.store)
         self.supervisor = Supervisor(self.clock)
+        self.jobs = Jobs(self.store, self.clock)
         self._chores()
         self.running = Running(
             __version__,
@@ -133,7 +168,18 @@ class Node:
         self.ports = Ports()
         for port in (self.settings, self.store, self.passwords, self.clicks, self.running, self.seal, self.registry):
             self.ports.fill(port)
+        self.content = Content(self.store, self.settings)
+        self.ports.fill(self.content)
+        self.variants = Variants(self.store, self.content)
+        Farewell(self.jobs, self.store)
+        self.chores = Chores(self.jobs, self.store, self.content, self.variants)
+        self.supervisor.add(Task("smaller files", 5, self.chores.ask))
+        self.ports.fill(KnownReleases(self.store), Releases)
+        self.ports.fill(Pace(self.clock))
+        self.ports.fill(self.jobs)
         self.ports.fill(Published(__version__))
+        self.ports.fill(self.events)
+        self.ports.fill(self.visits)
         self.ports.fill(Site(self.settings["net.domain"], self.settings["net.port"]))
         self.driver = Driver(self.registry, self.store, self.ports, self.clock, self.journal)
         self.caller = Caller(self.driver, self.store)
@@ -161,8 +207,11 @@ class Node:
         self.supervisor.add(Task("activity", 2, lambda: self._flush(self.journal), last=True))
         self.supervisor.add(Task("clicks", 10, lambda: self._flush(self.clicks), last=True))
         self.supervisor.add(Task("key uses", 60, key_uses, last=True))
+        self.supervisor.add(Task("events", 30, lambda: self._flush(self.events), last=True))
+        self.supervisor.add(Task("visits", 30, lambda: self._flush(self.visits), last=True))
+        self.events.write_soon = lambda: self.supervisor.later(self._flush(self.events))
 
-    async def _flush(self, buffer: ActivityJournal | Clicks) -> None:
+    async def _flush(self, buffer: ActivityJournal | Clicks | EventBuffer | Visits) -> None:
         while steps := buffer.flush(self.store.scoped("")):
             try:
                 await self.store.write(steps)
@@ -171,8 +220,10 @@ class Node:
                 raise
 
     async def stop(self) -> None:
+        await self.jobs.stop()
         await self.supervisor.stop()
 
     def close(self) -> None:
         self.passwords.close()
+        self.variants.close()
         self.store.close()

@@ -11,13 +11,13 @@ from fazt.cli import output
 from fazt.cli.options import style_of
 from fazt.cli.progress import Progress, count_of, format_short
 from fazt.client import naming
+from fazt.client.advice import advice
 from fazt.client.folder import Folder, nothing_in, opened
 from fazt.client.hashes import Hashes
 from fazt.client.reach import meant, reached
 from fazt.client.upload import Deployed, Upload, Wish
 from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
-from kernel.fs.paths import has_handler
 
 MOST_NAMES = 10
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
@@ -58,8 +58,8 @@ def deploy(
         with reached(chosen) as link:
             folder = Folder(where, include_private)
             if not folder.files:
-                raise nothing_in(where)
-            warnings += folder.warnings + _without_front_page(folder)
+                raise nothing_in(where.resolve())
+            warnings += folder.warnings + advice(where, folder)
             wish = Wish(wanted, spa, message, include_private)
             upload = Upload(link, folder, Hashes(folder.top), wish, progress=progress, clock=clock)
             if dry_run:
@@ -79,13 +79,6 @@ def deploy(
     warnings += [note] if note else []
     _show(done, warnings, clock.monotonic() - start, style)
     return 0
-
-
-def _without_front_page(folder: Folder) -> list[str]:
-    paths = {file.path for file in folder.files}
-    if "index.html" in paths or has_handler(paths):
-        return []
-    return ["there is no index.html: the front page will not be found."]
 
 
 def _hinted(error: FaztError, *, said: bool) -> FaztError:

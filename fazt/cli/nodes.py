@@ -86,6 +86,7 @@ def _announce(ready: dict[str, Any]) -> None:
         f"  Sign in    {ready['signin_url']}\n"
         f"             (once, within 15 minutes; `fazt signin-link` makes another)\n"
         f"  Data       {ready['db']}\n\n"
+        f"  Publish a folder with: fazt deploy DIR\n\n"
     )
 
 

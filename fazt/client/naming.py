@@ -19,7 +19,10 @@ _SLUG = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
 
 def project_of(folder: Path) -> Path:
     real = folder.resolve()
-    return real.parent if real.name in OUTPUTS else real
+    # docs/.vitepress/dist belongs to docs
+    while real.name in OUTPUTS or (real.name.startswith(".") and real.parent != real):
+        real = real.parent
+    return real
 
 
 def linked(folder: Path) -> str | None:

@@ -52,8 +52,11 @@ class Jobs:
     # --- declaring
 
     def lane(self, name: str, size: int) -> None:
-        """A lane runs `size` jobs at a time."""
-        self.lanes[name] = Lane(name, size)
+        """A lane runs `size` jobs at a time; said again, it is changed."""
+        if name in self.lanes:
+            self.lanes[name].size = size
+        else:
+            self.lanes[name] = Lane(name, size)
 
     def kind(self, name: str, run: Run, *, lane: str = DEFAULT, attempts: int = 5, timeout: float = 600.0) -> None:
         """A kind of job: after `attempts` runs that failed it is dead; a run longer than `timeout` seconds failed."""
@@ -194,7 +197,7 @@ class Jobs:
         await self._mind_the_clock()
         await self._ensure()
         soonest = [LONGEST_NAP]
-        for lane in self.lanes.values():
+        for lane in list(self.lanes.values()):
             if lane.free:
                 soonest.append(await self._fill(lane))
         return min(soonest)

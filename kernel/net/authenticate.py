@@ -46,7 +46,7 @@ class Authenticator:
         self.refuse_foreign(asked)
         asked.who, asked.ended = ANONYMOUS, None
         if header:
-            return self._by_key(asked, header[0])
+            return self.by_key(asked, header[0])
         token = session_token(asked, cookie_name(self._https))
         if token is None:
             return asked.who
@@ -63,7 +63,7 @@ class Authenticator:
             raise _foreign()
         return who
 
-    def _by_key(self, asked: Asked, header: str) -> Who:
+    def by_key(self, asked: Asked, header: str) -> Who:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise FaztError("INVALID_API_KEY", "The Authorization header must be `Bearer fzt_…`.")

@@ -17,8 +17,9 @@ _BUILT = re.compile(r"(?:^|/)(?:assets|_astro|_nuxt|static/(?:js|css|media))/")
 _FOREVER = re.compile(r"(?:^|/)(?:_next/static|_app/immutable)/")
 _HASH = re.compile(r"(?=[./-]([0-9A-Za-z_-]{8}|[0-9a-f]{9,64})(?:\.[0-9a-z]{1,5}){1,3}$)")
 _HEX = re.compile(r"[0-9a-f]*[0-9][a-f][0-9a-f]*")
-# words and a number are no hash: BigImage, photo2024, IMG_2041
-_WORDS = re.compile(r"[A-Za-z]?(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}|[_-])*[0-9]*")
+# what somebody can have called a file: SemiBold, iPhone12, CV_Smith
+_WORDS = re.compile(r"[a-z]?(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}_|[_-])*[0-9]*")
+_VOWEL = re.compile(r"[aeiouyAEIOUY]")
 _CODE = re.compile(r"[./-][0-9A-Za-z_-]{8,64}\.(?:js|mjs|css|wasm)$")
 
 
@@ -29,6 +30,7 @@ class Found(NamedTuple):
     path: str = ""
     file: File | HostFile | None = None
     to: str = ""
+    passing: bool = False  # answers so for some time only
 
 
 def find(editions: Editions, edition: Edition, address: Address) -> Found:
@@ -44,7 +46,7 @@ def find(editions: Editions, edition: Edition, address: Address) -> Found:
         return found
     hidden = paths.is_hidden(address.path, edition.has_handler)
     if not hidden and may_linger(address.path) and (left := editions.left_behind(edition.app, address.path)):
-        return Found(200, address.path, left)
+        return Found(200, address.path, left, passing=True)
     if moved:
         found = _at(editions, edition, Address(moved.to.removeprefix("/"), ""))
         if found and found.file:
@@ -71,7 +73,9 @@ def may_linger(path: str) -> bool:
 def _is_hash(piece: str) -> bool:
     if _HEX.fullmatch(piece):
         return True
-    return piece.lower() != piece and piece.upper() != piece and not _WORDS.fullmatch(piece)
+    if piece in (piece.lower(), piece.upper()):
+        return False
+    return not (_WORDS.fullmatch(piece) and _VOWEL.search(piece))
 
 
 def _file(editions: Editions, edition: Edition, path: str) -> File | HostFile | None:

@@ -54,7 +54,9 @@ def document(registry: Registry, endpoints: Iterable[Endpoint], version: str, se
     paths: dict[str, dict[str, Any]] = {}
     for declared in registry.declared:
         if declared.route:
-            paths.setdefault(declared.route.path, {})[declared.route.method.lower()] = _operation(declared, schemas)
+            paths.setdefault(declared.route.path.replace("+}", "}"), {})[declared.route.method.lower()] = _operation(
+                declared, schemas
+            )
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _endpoint(endpoint)
     return {
@@ -104,7 +106,7 @@ def _operation(declared: Declaration, schemas: Schemas) -> dict[str, Any]:
             "default": {"$ref": "#/components/responses/Error"},
         },
         "x-role": declared.role,
-        "x-cli": declared.cli,
+        "x-cli": declared.command,
     }
     if body:
         operation["requestBody"] = _body(declared, body, schemas)

@@ -31,11 +31,12 @@ class Endpoint:
 class _Node(Generic[Target]):
     children: dict[str, _Node[Target]] = field(default_factory=dict)
     any: _Node[Target] | None = None
+    rest: _Node[Target] | None = None
     methods: dict[str, tuple[Target, list[str]]] = field(default_factory=dict)
 
 
 class Router(Generic[Target]):
-    """A tree of path segments; a literal segment wins over a parameter."""
+    """A tree of path segments; a literal segment wins over a parameter. `{path+}` takes all that is left."""
 
     def __init__(self) -> None:
         self._root: _Node[Target] = _Node()
@@ -43,8 +44,12 @@ class Router(Generic[Target]):
     def add(self, method: str, path: str, target: Target) -> None:
         node, names = self._root, []
         for segment in path.strip("/").split("/"):
-            name = re.fullmatch(r"{(\w+)}", segment)
-            if name:
+            name = re.fullmatch(r"{(\w+)(\+)?}", segment)
+            if name and name[2]:
+                names.append(name[1])
+                node.rest = node.rest or _Node()
+                node = node.rest
+            elif name:
                 names.append(name[1])
                 node.any = node.any or _Node()
                 node = node.any
@@ -78,4 +83,6 @@ class Router(Generic[Target]):
             found += self._matches(node.children[rest[0]], rest[1:], values)
         if node.any and rest[0]:
             found += self._matches(node.any, rest[1:], [*values, rest[0]])
+        if node.rest and all(rest):
+            found.append((node.rest, [*values, "/".join(rest)]))
         return found

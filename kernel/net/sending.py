@@ -28,6 +28,7 @@ from kernel.net.representation import Multipart, Representation, Verdict
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 SHORT = "public, max-age=300"
+CODE = ("text/html", "text/css", "text/javascript", "application/json", "application/manifest+json", "application/wasm")
 BEACON = b'<script src="/_fazt/beacon.js" defer></script>'
 Headers = CIMultiDict[str]
 # what a whole answer that is the same for everybody is told to, so that the door can give it from now on
@@ -209,7 +210,8 @@ def _cache(found: Found, mime: str, guarded: bool) -> str:
         return "private, no-cache"
     if found.status == 200 and is_immutable(found.path):
         return IMMUTABLE
-    return "no-cache" if found.status != 200 or mime.startswith("text/html") else SHORT
+    # code of one release under a page of the next would be seen as broken: asking again costs a 304
+    return "no-cache" if found.status != 200 or mime.startswith(CODE) else SHORT
 
 
 def _of_one(cache: str) -> str:

@@ -33,6 +33,14 @@ def authorize_app(declared: Declaration, who: Who, app: str) -> None:
         raise FaztError("FORBIDDEN", "The key was made for another app.", scopes=sorted(who.scopes))
 
 
+def authorize_named(who: Who, app: str | None) -> None:
+    """For what names its app in an argument (scope="named"): a key made for certain apps reaches those only, and
+    makes no new one."""
+    wide = any(scope in ("*", "admin", "deploy") for scope in who.scopes)
+    if not wide and (app is None or f"deploy:{app}" not in who.scopes):
+        raise FaztError("FORBIDDEN", "The key was made for another app.", scopes=sorted(who.scopes))
+
+
 def reaches(who: Who, declared: Declaration) -> bool:
     return any(_reaches(scope, declared) for scope in who.scopes)
 
@@ -42,5 +50,7 @@ def _reaches(scope: str, declared: Declaration) -> bool:
         return True
     if scope == "read":
         return not declared.writes
+    if declared.scope == "named":
+        return scope == "deploy" or scope.startswith("deploy:")
     # a key made for one app learns nothing of the others
     return declared.scope == "deploy" and (scope == "deploy" or declared.wants_app)

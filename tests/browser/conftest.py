@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser import build_sites
+from tests.system import harness
 from tests.system.conftest import cache, fazt, machine, program, python, shared
+from tests.system.harness import Done, Machine, Node
 
 __all__ = ["cache", "fazt", "machine", "program", "python", "shared"]
 
@@ -76,3 +82,44 @@ def visit(browser: Browser) -> Iterator[Callable[[], Visit]]:
     yield new
     for context in made:
         context.close()
+
+
+@dataclass
+class Project:
+    """A folder of somebody who types commands in it."""
+
+    machine: Machine
+    folder: Path
+
+    def write(self, path: str, text: str) -> None:
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def fazt(self, *words: str) -> Done:
+        ended = subprocess.run(
+            self.machine.command(*words),
+            env=self.machine.env(),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=harness.PATIENCE,
+        )
+        return Done(ended.returncode, ended.stdout, ended.stderr)
+
+    def deploy(self, *words: str) -> Any:
+        """What a deploy that went well says to a program."""
+        return self.fazt("deploy", *words, "--json").data
+
+
+def at_home(machine: Machine) -> Node:
+    """A node where every command looks for one when it is told nothing."""
+    return machine.up(machine.home / ".fazt" / "data.db")
+
+
+@pytest.fixture(scope="session")
+def sites() -> Path:
+    """A folder with a folder for each of the built sites."""
+    return build_sites.built()

@@ -328,7 +328,8 @@ async def test_of_many_at_once_with_one_key_one_is_queued(jobs: Jobs, store: Sto
         by_threads = list(pool.map(lambda n: queue(jobs, store, n, key="k"), range(50)))
     ids = {*by_threads, *await asyncio.gather(*(one(n) for n in range(50)))}
     assert len(ids) == len(rows(store)) == 1
-    for how in ({"kind": "other"}, {"app": "app_a"}, {"key": "l"}, {"key": None}):
+    others: list[dict[str, Any]] = [{"kind": "other"}, {"app": "app_a"}, {"key": "l"}, {"key": None}]
+    for how in others:
         assert queue(jobs, store, **{"key": "k", **how}) not in ids
     assert len(rows(store)) == 5
 

@@ -126,7 +126,8 @@ class Queue(RuleBasedStateMachine):
     def pick(self, data: Any, ids: Any) -> str:
         """By its place, not by its name: names are different each time."""
         places = [id for id in self.known if id in ids]
-        return places[data.draw(st.integers(0, len(places) - 1))]
+        place: int = data.draw(st.integers(0, len(places) - 1))
+        return places[place]
 
     @precondition(lambda self: self.claimed)
     @rule(data=st.data())
