@@ -83,9 +83,11 @@ async def test_what_a_key_reaches(node: Running, name: str) -> None:
     assert held["admin"] is (not owners)
     assert held["read"] is (anybody or not (owners or changes(declared)))
     if not anybody:
-        assert held["deploy"] is (declared.scope == "deploy" and not owners)
-        assert held["deploy:shop"] is (declared.scope == "deploy" and declared.wants_app and not owners)
-        assert held["deploy:other"] is False
+        # "named": the function itself asks about the app that an argument names
+        named = declared.scope == "named"
+        assert held["deploy"] is (declared.scope in ("deploy", "named") and not owners)
+        assert held["deploy:shop"] is (named or (declared.scope == "deploy" and declared.wants_app and not owners))
+        assert held["deploy:other"] is named
 
 
 @pytest.mark.parametrize("scopes", [*([scope] for scope in SCOPES[1:]), *MIXED], ids=" ".join)
