@@ -55,7 +55,12 @@ class Api:
         return response
 
     def _find(self, method: str, segments: list[str]) -> tuple[Entry | Endpoint, dict[str, str], str]:
-        found = self.router.find(method, segments)
+        refused: FaztError | None = None
+        try:
+            found = self.router.find(method, segments)
+        except FaztError as error:
+            # `jobs/runs.csv` also looks like a job that can only be deleted
+            found, refused = None, error
         if found:
             return *found, ""
         # `.csv` is a format only where the path without it is a declared route that ends in a word of its own
@@ -64,6 +69,8 @@ class Api:
             found = self.router.find(method, [*segments[:-1], stem])
             if found and isinstance(found[0], Entry) and not _ends_in_parameter(found[0]):
                 return *found, suffix
+        if refused:
+            raise refused
         raise not_found("endpoint", "/" + "/".join(segments), "See /api/openapi.json for all of them.")
 
     async def _call(self, asked: Asked, entry: Entry, suffix: str) -> web.StreamResponse:

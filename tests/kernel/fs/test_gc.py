@@ -105,6 +105,13 @@ async def many(running: Running, releases: int) -> list[Any]:
     return made
 
 
+async def test_a_dry_run_counts_beyond_one_slice(running: Running) -> None:
+    await many(running, 55)
+    await purge(running)
+    running.clock.advance(DAY + 1)
+    assert (await collect(running, dry_run=True))["trees"] == (await collect(running))["trees"] == 56
+
+
 async def test_old_releases_go_but_never_those_that_are_in_use(running: Running) -> None:
     """Both older than thirty days and not among the newest hundred."""
     made = await many(running, KEPT_RELEASES + 20)
