@@ -20,8 +20,8 @@ from tests.bench.measure import Bench, Row, disk, machine
 
 FOLDER = Path(__file__).parent
 PROGRAM = FOLDER.parent.parent / "dist" / "fazt"
-OWN = ("measure", "load")
-LINE = "{:<20} {:>10} {:<9} {:>10} {:<16} {:>7} {:>8} {:<4} {:>8} {:>8} {:>7}"
+OWN = ("caddy", "content", "load", "measure", "nginx", "nodes", "paced", "readers", "wrk")
+LINE = "{:<20} {:>10} {:<9} {:>10} {:<16} {:>7} {:>10} {:<4} {:>8} {:>8} {:>7}"
 HEAD = LINE.format("name", "ours", "", "theirs", "rival", "ratio", "target", "met", "p50 ms", "p99 ms", "spread")
 
 
@@ -41,11 +41,14 @@ def measured(chosen: Sequence[str], seconds: float, folder: Path) -> Iterator[Ro
 
 def line(row: Row) -> str:
     target = "" if row.target is None else f"{'>=' if row.better == 'higher' else '<='} {row.target:g}"
+    if row.target is not None and row.alone:
+        target += f" {row.unit}"
     met = {None: "", True: "yes", False: "NO"}[row.met]
     timed = [_short(figure) for figure in (row.p50_ms, row.p99_ms)]
     spread = "" if row.spread is None else f"{row.spread:.0%}"
     ours, theirs, ratio = (_short(figure) for figure in (row.ours, row.theirs, row.ratio))
-    return LINE.format(row.name, ours, row.unit, theirs, row.rival or "", ratio, target, met, *timed, spread).rstrip()
+    shown = LINE.format(row.name, ours, row.unit, theirs, row.rival or "", ratio, target, met, *timed, spread).rstrip()
+    return f"{shown}  ({row.note})" if row.note else shown
 
 
 def _short(figure: float | None) -> str:

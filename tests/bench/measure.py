@@ -7,28 +7,36 @@ measurement of one side; a single turn may be disturbed by anything, the median 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import apsw
 from msgspec import Struct
 
 PAIRS = 5
+MOST_AGAIN = 2  # times as many rounds, where the machine does not become quiet
+QUIET = 0.2  # of a core: what other programs may have of it in a round that counts
+TICKS = os.sysconf("SC_CLK_TCK")
 MB = 1_000_000
 IN_MEMORY = ("tmpfs", "ramfs")
 Better = Literal["higher", "lower"]
 
 
 class Row(Struct, omit_defaults=True):
-    """A result. `ratio` is ours / theirs; the target is for the ratio where there is one, else for `ours`."""
+    """A result. `ratio` is ours / theirs; the target is for the ratio where there is one, else for `ours`.
+
+    `alone`: the target is for `ours` although there is a ratio. A rival that is not there leaves `met` open, and `note`
+    says so.
+    """
 
     name: str
     unit: str
@@ -43,10 +51,12 @@ class Row(Struct, omit_defaults=True):
     target: float | None = None
     better: Better | None = None
     met: bool | None = None
+    alone: bool = False
+    note: str | None = None
 
     def aiming(self, target: float | None, better: Better) -> Row:
         """With a target, and whether it is met: `higher` means at least, `lower` at most."""
-        figure = self.ours if self.ratio is None else self.ratio
+        figure = self.ours if self.ratio is None or self.alone else self.ratio
         self.better = better
         if target is not None:
             self.target, self.met = target, figure >= target if better == "higher" else figure <= target
@@ -59,6 +69,11 @@ class Turn:
 
     value: float
     latencies: list[float] = field(default_factory=list)
+    p50_ms: float | None = None  # where only these are known
+    p99_ms: float | None = None
+
+
+Taken = TypeVar("Taken", bound=Turn)
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,20 @@ def versus(
     ours()
     theirs()
     taken = [(ours(), theirs()) for _ in range(pairs)]
+    return compared(name, unit, taken, rival=rival, better=better, target=target)
+
+
+def compared(
+    name: str,
+    unit: str,
+    taken: Sequence[tuple[Turn, Turn]],
+    *,
+    rival: str,
+    better: Better,
+    target: float | None = None,
+    alone: bool = False,
+) -> Row:
+    """What pairs of turns show. `alone`: the target is for ours, the rival only says how far from it one could be."""
     ratios = [mine.value / other.value for mine, other in taken]
     row = Row(
         name,
@@ -104,10 +133,70 @@ def versus(
         rival=rival,
         theirs=statistics.median(other.value for _, other in taken),
         ratio=statistics.median(ratios),
-        runs=pairs,
+        runs=len(taken),
         spread=spread(ratios),
+        alone=alone,
     )
     return _timed(row, [mine for mine, _ in taken]).aiming(target, better)
+
+
+def not_compared(
+    name: str, unit: str, turns: Sequence[Turn], *, rival: str, better: Better, target: float | None, why: str
+) -> Row:
+    """Ours alone, as the rival is not there: whether the target is met is not known."""
+    row = alone(name, unit, turns, better=better)
+    row.rival, row.target, row.note = rival, target, f"not measured: {why}"
+    return row
+
+
+def rounds(turns: Mapping[str, Callable[[], Taken]], count: int = PAIRS) -> dict[str, list[Taken]]:
+    """Several sides by turns, after one of each that does not count; of more rounds than that, the least disturbed.
+
+    A round in which other programs of the machine had a good part of a core is made again, a bounded number of times.
+    """
+    for turn in turns.values():
+        turn()
+    taken: list[tuple[float, dict[str, Taken]]] = []
+    while len(taken) < count * MOST_AGAIN and sum(others < QUIET for others, _ in taken) < count:
+        worst = 0.0
+        made: dict[str, Taken] = {}
+        for name, turn in turns.items():
+            before = _busy_and_known()
+            made[name] = turn()
+            worst = max(worst, _others(before))
+        taken.append((worst, made))
+    quietest = sorted(taken, key=lambda one: one[0])[:count]
+    return {name: [made[name] for _, made in quietest] for name in turns}
+
+
+def _busy_and_known() -> tuple[float, float, float]:
+    """Now, the processor seconds the machine has spent, and those that were spent by us and what we started."""
+    with contextlib.suppress(OSError):
+        fields = [int(part) for part in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        busy = sum(fields) - fields[3] - fields[4]
+        return time.perf_counter(), busy / TICKS, sum(cpu_seconds(pid) for pid in _family(os.getpid()))
+    return time.perf_counter(), 0.0, 0.0
+
+
+def _others(before: tuple[float, float, float]) -> float:
+    """How many cores somebody else had since then."""
+    at, busy, known = (now - then for now, then in zip(_busy_and_known(), before, strict=True))
+    return max(0.0, busy - known) / at
+
+
+def _family(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        lists = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
+        return [pid, *(below for child in " ".join(lists).split() for below in _family(int(child)))]
+    return []
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has spent, all its threads and its children that have ended."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(int(field) for field in fields[11:15]) / TICKS
+    return 0.0
 
 
 def spread(values: Sequence[float]) -> float:
@@ -117,7 +206,10 @@ def spread(values: Sequence[float]) -> float:
 
 def _timed(row: Row, turns: Sequence[Turn]) -> Row:
     latencies = sorted(itertools.chain.from_iterable(turn.latencies for turn in turns))
-    if latencies:
+    known = [(turn.p50_ms, turn.p99_ms) for turn in turns if turn.p50_ms is not None and turn.p99_ms is not None]
+    if known:
+        row.p50_ms, row.p99_ms = (statistics.median(figures) for figures in zip(*known, strict=True))
+    elif latencies:
         row.p50_ms = 1000 * latencies[len(latencies) // 2]
         row.p99_ms = 1000 * latencies[len(latencies) * 99 // 100]
     return row
