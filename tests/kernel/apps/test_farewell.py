@@ -13,7 +13,9 @@ DAY = 24 * 3600
 
 async def purged(node: Running) -> None:
     farewell = next(
-        kind.run.__self__ for kind in node.node.jobs.kinds.values() if kind.name == "apps.farewell"  # type: ignore[attr-defined]
+        kind.run.__self__
+        for kind in node.node.jobs.kinds.values()
+        if kind.name == "apps.farewell"  # type: ignore[attr-defined]
     )
     assert isinstance(farewell, Farewell)
     await asyncio.wait_for(farewell._run(None), 20)  # type: ignore[arg-type]
