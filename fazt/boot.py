@@ -29,6 +29,7 @@ from kernel.fs.blobs import Content
 from kernel.fs.chores import Chores
 from kernel.fs.known import KnownReleases
 from kernel.fs.pace import Pace
+from kernel.fs.proofs import Proofs
 from kernel.fs.variants import Variants
 from kernel.jobs import doors as job_doors
 from kernel.jobs import table as job_tables
@@ -176,6 +177,7 @@ class Node:
         self.supervisor.add(Task("smaller files", 5, self.chores.ask))
         self.ports.fill(KnownReleases(self.store), Releases)
         self.ports.fill(Pace(self.clock))
+        self.ports.fill(Proofs())
         self.ports.fill(self.jobs)
         self.ports.fill(Published(__version__))
         self.ports.fill(self.events)
@@ -203,12 +205,16 @@ class Node:
             if steps:
                 await self.store.write(steps)
 
+        async def seen() -> None:
+            self.visits.gather()
+            await self._flush(self.visits)
+
         self.supervisor.add(Task("expired rows", 300, expired))
         self.supervisor.add(Task("activity", 2, lambda: self._flush(self.journal), last=True))
         self.supervisor.add(Task("clicks", 10, lambda: self._flush(self.clicks), last=True))
         self.supervisor.add(Task("key uses", 60, key_uses, last=True))
         self.supervisor.add(Task("events", 30, lambda: self._flush(self.events), last=True))
-        self.supervisor.add(Task("visits", 30, lambda: self._flush(self.visits), last=True))
+        self.supervisor.add(Task("visits", 30, seen, last=True))
         self.events.write_soon = lambda: self.supervisor.later(self._flush(self.events))
 
     async def _flush(self, buffer: ActivityJournal | Clicks | EventBuffer | Visits) -> None:

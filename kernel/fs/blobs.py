@@ -55,7 +55,8 @@ _ONE = "select id, size, cid, name, pinned_at from {blobs}"
 BY_CID = Read(f"{_ONE} where cid = :cid and complete = 1")
 BY_SHA256 = Read(f"{_ONE} where sha256 = :sha256 and complete = 1")
 DATA = Read("select data from {chunks} where blob_id = :id and n = :n")
-LEAVES = Read("select length(data), leaf from {chunks} where blob_id = :id order by n")
+LEAF = Read("""select c.leaf from {chunks} c join {blobs} b on b.id = c.blob_id
+where b.sha256 = :sha256 and b.complete = 1 and c.n = :n""")
 
 WHOLE = Append("""insert into {blobs} (sha256, cid, size, complete, touched_at, created_at)
 values (:sha256, :cid, :size, 1, :at, :at)
@@ -70,6 +71,11 @@ on conflict (blob_id, n) do nothing""")
 ONLY_PIECE = Append("""insert into {chunks} (blob_id, n, data, leaf)
 select id, 0, :data, :leaf from {blobs} where sha256 = :sha256
 on conflict (blob_id, n) do update set data = excluded.data, leaf = excluded.leaf where leaf <> excluded.leaf""")
+# pieces that were sent under its hash as if it were larger
+NO_MORE = Remove(
+    CHUNKS,
+    where="n > 0 and blob_id = (select id from {blobs} where sha256 = :sha256 and complete = 1 and size <= 262144)",
+)
 # what was said of its size on the way may have been wrong
 COMPLETE = Patch(
     BLOBS,
@@ -114,7 +120,8 @@ def stored(piece: Piece, at: int) -> list[Step]:
         return [Step(BEGIN.sql, row), Step(PIECE.sql, {**content, "n": piece.n})]
     if hashlib.sha256(piece.data).digest() != piece.sha256:
         raise wrong_hash(piece.sha256)
-    return [Step(WHOLE.sql, {**row, "cid": cid.encode(node.digest)}), Step(ONLY_PIECE.sql, content)]
+    whole = {**row, "cid": cid.encode(node.digest)}
+    return [Step(WHOLE.sql, whole), Step(ONLY_PIECE.sql, content), Step(NO_MORE.sql, {"sha256": piece.sha256})]
 
 
 def wrong_hash(sha256: bytes) -> FaztError:
@@ -172,7 +179,6 @@ class Content:
         self._store, self._settings = store, settings
         self._hot: collections.OrderedDict[tuple[int, int], bytes] = collections.OrderedDict()
         self.held = 0
-        self.hits = self.misses = 0
         self.reading: collections.Counter[int] = collections.Counter()
 
     @property
@@ -184,9 +190,7 @@ class Content:
         found = self._hot.get(key)
         if found is not None:
             self._hot.move_to_end(key)
-            self.hits += 1
             return found
-        self.misses += 1
         data = self._read(id, n)
         self._keep(key, data)
         return data

@@ -10,7 +10,6 @@ takes them a day later.
 
 from __future__ import annotations
 
-import asyncio
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,13 +26,14 @@ from kernel.base.ids import is_id, new_id
 from kernel.base.settings import Setting, Settings
 from kernel.base.site import Site
 from kernel.base.text import check_line
-from kernel.fs import blobs, header_rules, paths, redirect_rules, releases, trees
+from kernel.fs import blobs, cid, header_rules, paths, redirect_rules, releases, trees
 from kernel.fs.blobs import Known, Piece
 from kernel.fs.cid import CHUNK
 from kernel.fs.pace import Pace
+from kernel.fs.proofs import Proofs, withheld
 from kernel.fs.releases import Released
 from kernel.fs.trees import Tree
-from kernel.security.access import authorize_named
+from kernel.security.access import authorize_named, is_narrow
 from kernel.storage.store import Store
 from kernel.syscall import Call, Write, syscall
 from kernel.syscall.plan import Step
@@ -44,6 +44,7 @@ MOST_SITE = Setting(
 )
 MOST_FILES = Setting("limits.vfs.maxFiles", int, 20_000, "The files of one site.", least=1, most=200_000)
 MOST_PIECES = 8 * 1024 * 1024
+MOST_INFLATED = 16 * 1024 * 1024
 MOST_MANIFEST = 10 * 1024 * 1024
 FRAME = struct.Struct(">32sQIIB")
 RAW, ZLIB = 0, 1
@@ -138,10 +139,22 @@ async def pieces(call: Call, frames: bytes) -> Write[Stored]:
     largest = call.use(Settings)[MOST_FILE.name] << 20
 
     def steps() -> list[list[Step]]:
-        return [blobs.stored(piece, call.now) for piece in unpacked(frames, largest)]
+        found = list(unpacked(frames, largest))
+        call.use(Pace).send("" if call.who.kind == "local" else call.who.id, sum(len(piece.data) for piece in found))
+        return [_stored(call, piece) for piece in found]
 
     made = await call.use(Store).aside(steps)
     return Write([step for steps in made for step in steps], lambda _: Stored(len(made)))
+
+
+def _stored(call: Call, piece: Piece) -> list[Step]:
+    steps = blobs.stored(piece, call.now)
+    if is_narrow(call.who):
+        known = call.use(Store).rows(blobs.LEAF, sha256=piece.sha256, n=piece.n)
+        if known and known[0][0] != cid.leaf(piece.data).digest:
+            raise blobs.wrong_hash(piece.sha256)
+        call.use(Proofs).note(call.who.id, piece)
+    return steps
 
 
 @syscall("deploy.finish", http="POST /api/deploy/finish", js=False, weight=6, scope="named", body=MOST_MANIFEST)
@@ -164,7 +177,7 @@ async def finished(call: Call, wanted: Wanted) -> Write[Deployed]:
 async def complete(call: Call, wanted: Wanted) -> None:
     """Look through the blobs whose last piece has come."""
     store = call.use(Store)
-    whole = await asyncio.to_thread(_completed, store, wanted.hashes, call.now)
+    whole = await store.aside(lambda: _completed(store, wanted.hashes, call.now))
     for sha256, steps in whole.items():
         if steps is None:
             await store.write(blobs.forgotten(call.store, sha256).steps)
@@ -204,6 +217,7 @@ def measured(call: Call, files: list[tuple[str, str, int]]) -> Wanted:
     if not kept:
         raise invalid("files", "there is nothing to deploy")
     paths.check_paths(path for path, _, _ in kept)
+    _foldered(kept, settings)
     _sized(kept, settings)
     return Wanted(None, "", {path: (hash, size) for path, hash, size in kept}, warnings=warnings)
 
@@ -237,6 +251,18 @@ def target(call: Call, name: str) -> tuple[str | None, str]:
         raise invalid("name", str(error)) from None
 
 
+def _foldered(files: list[tuple[str, str, int]], settings: Settings) -> None:
+    """Folders cost as much as files: there may be as many of them."""
+    most, known = settings[MOST_FILES.name], {""}
+    for path, _, _ in files:
+        folder = path.rpartition("/")[0]
+        while folder not in known:
+            known.add(folder)
+            folder = folder.rpartition("/")[0]
+        if len(known) > most + 1:
+            raise _over(MOST_FILES, settings, "folders")
+
+
 def _sized(files: list[tuple[str, str, int]], settings: Settings) -> None:
     largest, most = settings[MOST_FILE.name] << 20, settings[MOST_SITE.name] << 20
     total = 0
@@ -267,7 +293,8 @@ def _over(limit: Setting, settings: Settings, what: str) -> FaztError:
 
 def unpacked(frames: bytes, largest: int) -> Iterator[Piece]:
     """The pieces in a body, each checked against what it says of itself."""
-    at, view = 0, memoryview(frames)
+    at, total, view = 0, 0, memoryview(frames)
+    seen: set[tuple[bytes, int]] = set()
     while at < len(frames):
         if len(frames) - at < FRAME.size:
             raise invalid("frames", "end in the middle of a frame")
@@ -281,6 +308,10 @@ def unpacked(frames: bytes, largest: int) -> Iterator[Piece]:
             data = _inflated(data)
         if len(data) != blobs.length_of(size, n):
             raise invalid("frames", "hold a piece of the wrong length")
+        total += len(data)
+        if total > MOST_INFLATED or (sha256, n) in seen:
+            raise invalid("frames", f"hold a piece twice, or more than {MOST_INFLATED >> 20} MiB once unpacked")
+        seen.add((sha256, n))
         yield Piece(sha256, size, n, data)
 
 
@@ -298,7 +329,7 @@ def _inflated(data: bytes) -> bytes:
 
 def _planned(call: Call, wanted: Wanted) -> Planned:
     store = call.use(Store)
-    missing = missing_of(store, wanted.hashes)
+    missing = missing_of(call, wanted)
     live = _live(call, wanted.app)
     before = _files_of(store, live)
     after = {path: hash for path, (hash, _) in wanted.files.items()}
@@ -319,17 +350,21 @@ def _planned(call: Call, wanted: Wanted) -> Planned:
     )
 
 
-def missing_of(store: Store, sizes: dict[str, int]) -> dict[str, list[int]]:
-    """The numbers of the pieces that are not here, by hash."""
+def missing_of(call: Call, wanted: Wanted) -> dict[str, list[int]]:
+    """The numbers of the pieces that are not here for this caller, by hash."""
+    store, sizes = call.use(Store), wanted.hashes
     there = blobs.known(store, sizes)
+    hidden = withheld(call, wanted.app, there)
     for hash, size in sizes.items():
-        if hash in there and there[hash].size != size:
+        if hash in there and hash not in hidden and there[hash].size != size:
             raise invalid("files", f"the file with the hash {hash[:12]}… has {there[hash].size} bytes, not {size}")
-    lacking = [hash for hash in sizes if hash not in there]
+    lacking = [hash for hash in sizes if hash not in there or hash in hidden]
     begun = blobs.begun(store, lacking)
     missing: dict[str, list[int]] = {}
     for hash in lacking:
-        have = begun.get(hash, (0, set()))[1]
+        # a file of one piece is complete or not here: what else lies under its hash was never checked
+        have = begun.get(hash, (0, set()))[1] if sizes[hash] > CHUNK else set()
+        have = hidden.get(hash, have)
         missing[hash] = [n for n in range(blobs.pieces_of(sizes[hash])) if n not in have]
     # a blob whose pieces are all here is complete once it was looked through
     return {hash: numbers for hash, numbers in missing.items() if numbers}
@@ -348,7 +383,7 @@ def _completed(store: Store, sizes: dict[str, int], now: int) -> dict[str, list[
 
 def _made(call: Call, wanted: Wanted) -> tuple[Released | None, Tree, bool]:
     store = call.use(Store)
-    missing = missing_of(store, wanted.hashes)
+    missing = missing_of(call, wanted)
     if missing:
         raise FaztError(
             "CONFLICT",

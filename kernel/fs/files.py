@@ -15,6 +15,7 @@ from kernel.fs import blobs, deploy, mime, mounts, paths, releases, trees
 from kernel.fs.blobs import Content, Known, Piece
 from kernel.fs.cid import CHUNK
 from kernel.fs.deploy import Deployed
+from kernel.fs.proofs import Proofs
 from kernel.fs.releases import ReleaseRef
 from kernel.storage.store import Store
 from kernel.syscall import Call, Line, Offset, Page, Scan, Text, Write, syscall
@@ -122,6 +123,7 @@ async def files_put(call: Call, path: FilePath, content: bytes) -> Write[Deploye
     sha256, steps = await asyncio.to_thread(_stored, content, call.now)
     for step in steps:
         await store.write(step)
+    call.use(Proofs).note_whole(call.who.id, sha256, len(content))
     live, files = await store.aside(lambda: _present(call))
     files[path] = (sha256, len(content))
     return await _changed(call, live, files, f"fs put {path}")

@@ -77,10 +77,10 @@ async def collect(store: Store, content: Content, scoped: Scoped, grace: int = D
 
 async def _releases(store: Store, scoped: Scoped, now: int, grace: int, dry_run: bool) -> int:
     wanted: dict[str, Any] = {"left": now - max(grace, DAY), "made": now - KEPT_TIME}
-    wanted["kept"] = to_text(await store.aside(lambda: aliases.split_releases(store)))
     most = -1 if dry_run else SLICE
     done = 0
     while True:
+        wanted["kept"] = to_text(await store.aside(lambda: aliases.split_releases(store)))
         rows = await store.aside(lambda: store.rows(OLD_RELEASES, **wanted, newest=KEPT_RELEASES, limit=most))
         done += len(rows)
         if dry_run or not rows:

@@ -1,4 +1,5 @@
-"""How often one key may deploy: sixty times a minute, and five refused attempts a minute."""
+"""How often one key may deploy: sixty times a minute (a plan and its finish are two steps), five refused steps, and
+how many bytes it may send in an hour."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
 
-MINUTE = 60.0
+MINUTE, HOUR = 60.0, 3600.0
+MOST_BYTES = 4 << 30
 MOST, MOST_REFUSED = 120, 5
 REMEMBERED = 1000
 # what the node cannot help is not held against who asks
@@ -20,6 +22,7 @@ class Pace:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._asked: collections.OrderedDict[str, list[float]] = collections.OrderedDict()
+        self._sent: collections.OrderedDict[str, list[tuple[float, int]]] = collections.OrderedDict()
         self._refused: collections.OrderedDict[str, list[float]] = collections.OrderedDict()
 
     @contextlib.contextmanager
@@ -31,9 +34,30 @@ class Pace:
         try:
             yield
         except FaztError as error:
-            if error.code in _BLAMED:
+            # whoever sent it under that hash before is to blame, and is not known any more
+            if error.code in _BLAMED and "sha256" not in error.details:
                 self._note(self._refused, who)
             raise
+
+    def send(self, who: str, count: int) -> None:
+        """So many bytes are on their way; what nothing refers to is only collected a day later."""
+        if not who:
+            return  # the owner on this machine
+        since = self._clock.monotonic() - HOUR
+        recent = [(at, size) for at, size in self._sent.get(who, ()) if at > since]
+        if sum(size for _, size in recent) + count > MOST_BYTES:
+            raise FaztError(
+                "RATE_LIMIT_EXCEEDED", "This key has sent too much within an hour.", "Wait a while.", retry_after=600
+            )
+        last, size = recent[-1] if recent else (0.0, 0)
+        # one sum per minute is enough to know
+        if recent and self._clock.monotonic() - last < MINUTE:
+            recent[-1] = (last, size + count)
+        else:
+            recent.append((self._clock.monotonic(), count))
+        self._sent[who] = recent
+        while len(self._sent) > REMEMBERED:
+            self._sent.popitem(last=False)
 
     def _recent(self, times: dict[str, list[float]], who: str) -> list[float]:
         since = self._clock.monotonic() - MINUTE

@@ -15,6 +15,7 @@ from kernel.base.errors import FaztError
 
 MOST_BYTES = 1024
 MOST_SEGMENT_BYTES = 255
+MOST_SEGMENTS = 50
 SHOWN = 200
 OFFENDERS = 10
 HANDLERS = frozenset(f"api/main.{extension}" for extension in ("js", "mjs", "ts", "tsx"))
@@ -43,7 +44,7 @@ def shown(path: str) -> str:
 
 def why_refused(path: str) -> str | None:
     """Why no site may have this path; None when it may."""
-    if len(path) <= MOST_SEGMENT_BYTES and _PLAIN.fullmatch(path):
+    if len(path) <= MOST_SEGMENT_BYTES and path.count("/") < MOST_SEGMENTS and _PLAIN.fullmatch(path):
         return None
     if not path:
         return "is empty"
@@ -76,6 +77,8 @@ def _odd_segments(path: str) -> str | None:
     segments = path.encode().split(b"/")
     if max(map(len, segments)) > MOST_SEGMENT_BYTES:
         return f"has a segment longer than {MOST_SEGMENT_BYTES} bytes"
+    if len(segments) > MOST_SEGMENTS:
+        return f"lies deeper than {MOST_SEGMENTS} folders"
     if _WHOLE.fullmatch(path):
         return None
     for segment in (b".", b".."):

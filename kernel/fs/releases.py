@@ -68,7 +68,9 @@ LEFT_LAST = Read(
     "select id from {releases} where app_id = :of and id <> :live and left_at is not null "
     "order by left_at desc, n desc limit 1"
 )
-APPS_OF_TREE = Read("select distinct app_id from {releases} where tree_id = :tree limit :limit")
+APPS_OF_TREES = Read(
+    "select distinct tree_id, app_id from {releases} where tree_id in (select value from json_each(:trees))"
+)
 LEFT_SINCE = Read(
     "select distinct tree_id from {releases} where app_id = :of and left_at > :since order by left_at desc limit 20"
 )
@@ -213,7 +215,8 @@ def made(call: Call, app: str, id: str, cid: str, *, spa: bool, message: str) ->
 def pointed(store: Scoped, app: str, release: str, spa: bool | None, at: int) -> Write[None]:
     """Move the pointer of a living app; whatever was live until now has left."""
     plan = store.do(apps.POINT, id=app, release=release, spa=spa, now=at).expect(1, not_found("app", app))
-    return plan + store.do(ENTER, id=release) + store.do(LEAVE, of=app, id=release, at=at)
+    there = store.do(ENTER, id=release).expect(1, _unknown(release))
+    return plan + there + store.do(LEAVE, of=app, id=release, at=at)
 
 
 def live_of(call: Call, app: str) -> str | None:

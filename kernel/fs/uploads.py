@@ -70,7 +70,7 @@ async def uploads_create(call: Call, list_: bytes) -> Write[Uploaded]:
     if not sent.folder and len(sent.files) != 1:
         raise invalid("files", "must be one file, or a folder")
     wanted = await call.use(Store).aside(lambda: deploy.measured(call, sent.files))
-    missing = await call.use(Store).aside(lambda: deploy.missing_of(call.use(Store), wanted.hashes))
+    missing = await call.use(Store).aside(lambda: deploy.missing_of(call, wanted))
     if missing:
         return Write((), lambda _: Uploaded(None, missing))
     await deploy.complete(call, wanted)

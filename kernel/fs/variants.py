@@ -37,7 +37,6 @@ on conflict (cid, coding) do nothing""")
 
 MOST_MEMORY = 16 << 20
 MOST_WANTED = 1000
-KIND = "variant"
 
 
 class Variant(NamedTuple):

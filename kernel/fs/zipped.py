@@ -17,6 +17,7 @@ from kernel.fs.blobs import Piece
 from kernel.fs.cid import CHUNK
 from kernel.fs.deploy import MOST_FILE, MOST_FILES, MOST_SITE, Deployed, Sent, Wanted
 from kernel.fs.pace import Pace
+from kernel.fs.proofs import Proofs
 from kernel.storage.store import Store
 from kernel.syscall import Call, Line, Text, Upload, Write, syscall
 from kernel.syscall.plan import Step
@@ -115,7 +116,10 @@ def _hashed(archive: Archive, name: str) -> tuple[str, int]:
 async def _store(call: Call, archive: Archive, wanted: Wanted) -> None:
     """Keep what is not here yet."""
     store = call.use(Store)
-    missing = await store.aside(lambda: deploy.missing_of(store, wanted.hashes))
+    missing = await store.aside(lambda: deploy.missing_of(call, wanted))
+    for hash, size in wanted.files.values():
+        # every byte of it was in the zip
+        call.use(Proofs).note_whole(call.who.id, hash, size)
     waiting = {hash: path for path, (hash, _) in wanted.files.items() if hash in missing}
 
     def batches() -> Iterator[list[Step]]:

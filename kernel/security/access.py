@@ -33,11 +33,15 @@ def authorize_app(declared: Declaration, who: Who, app: str) -> None:
         raise FaztError("FORBIDDEN", "The key was made for another app.", scopes=sorted(who.scopes))
 
 
+def is_narrow(who: Who) -> bool:
+    """Is it a key that was made for certain apps only?"""
+    return not any(scope in ("*", "admin", "deploy") for scope in who.scopes)
+
+
 def authorize_named(who: Who, app: str | None) -> None:
     """For what names its app in an argument (scope="named"): a key made for certain apps reaches those only, and
     makes no new one."""
-    wide = any(scope in ("*", "admin", "deploy") for scope in who.scopes)
-    if not wide and (app is None or f"deploy:{app}" not in who.scopes):
+    if is_narrow(who) and (app is None or f"deploy:{app}" not in who.scopes):
         raise FaztError("FORBIDDEN", "The key was made for another app.", scopes=sorted(who.scopes))
 
 

@@ -23,6 +23,7 @@ from kernel.storage.writer import Rows, Writer
 from kernel.syscall.plan import Scan, Step
 
 READERS = 3
+ASIDE = 2
 POINT_STEPS, POINT_SECONDS = 400_000, 0.25  # a read on the calling thread
 SCAN_STEPS, SCAN_SECONDS = 400_000_000, 5.0  # a read in the pool
 KEEP_PRE_MIGRATION = 5
@@ -52,6 +53,8 @@ class Store:
         self.generation = 0
         self._generations = itertools.count(1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="fazt-reader")
+        # what takes longer than a scan must not keep the scans waiting
+        self._aside = ThreadPoolExecutor(ASIDE, thread_name_prefix="fazt-aside")
         self.writer = Writer(self._prepared(tuple(migrations), version, functions or {}))
 
     def _prepared(self, migrations: Sequence[Migration], version: str, functions: Functions) -> apsw.Connection:
@@ -122,7 +125,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.scan_blocking, scan)
 
     async def aside(self, work: Callable[[], Item]) -> Item:
-        """Several reads, and what is made of them, in the reader pool: each may take as long as a scan."""
+        """Several reads, and what is made of them, on a thread of their own: each may take as long as a scan."""
 
         def allowed() -> Item:
             self._local.allowed = (SCAN_STEPS, SCAN_SECONDS)
@@ -131,7 +134,7 @@ class Store:
             finally:
                 del self._local.allowed
 
-        return await asyncio.get_running_loop().run_in_executor(self._pool, allowed)
+        return await asyncio.get_running_loop().run_in_executor(self._aside, allowed)
 
     def rows(self, read: Read, **params: Any) -> list[Any]:
         """A read of node tables outside of a call: start-up, chores."""
@@ -195,6 +198,7 @@ select :to, '{table.name}', count(*), :now from {table.name} where app_id = :to 
     def close(self) -> None:
         self.writer.close()
         self._pool.shutdown()
+        self._aside.shutdown()
         for connection in self._readers:
             connection.close()
 

@@ -25,6 +25,12 @@ def node(shared: Machine) -> Node:
         node.ask("POST", kv_path("filled"), body={"key": f"k{n}", "value": n}, scope="*")
     body = {"slug": "talk", "destination": "https://example.com/"}
     assert node.ask("POST", "/api/redirects", body=body, scope="*").status == 201
+    hook = {"name": "Build", "endpoint": "build"}
+    assert node.ask("POST", "/api/webhooks", body=hook, scope="*").status == 201
+    site = node.db.parent / "hello"
+    site.mkdir()
+    (site / "index.html").write_text("hello")
+    assert shared.fazt("deploy", str(site), "--name", "hello", "--db", str(node.db)).code == 0
     assert shared.fazt("peer", "add", "here", "--url", node.ready["admin_url"], "--token", node.key()).code == 0
     assert node.ask("POST", node.link().removeprefix(node.ready["admin_url"])).status == 303
     return node
@@ -181,6 +187,10 @@ LISTS = {
     ("activity", "list"): {"offset", "limit", "total", "has_more"},
     ("audit", "list"): {"offset", "limit", "total", "has_more"},
     ("kv", "list", "--app", "filled"): {"limit", "next"},
+    ("alias", "list"): {"offset", "limit", "total", "has_more"},
+    ("jobs", "list"): {"offset", "limit", "total", "has_more"},
+    ("webhooks", "list"): {"offset", "limit", "total", "has_more"},
+    ("releases", "--app", "hello"): {"offset", "limit", "total", "has_more"},
     ("keys", "list"): set(),
     ("auth", "sessions", "list"): set(),
     ("config", "list"): set(),

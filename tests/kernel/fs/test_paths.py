@@ -170,7 +170,15 @@ def test_the_quick_look_agrees_with_the_slow_one(path: str) -> None:
 
 def test_deep_paths_cost_no_more_than_flat_ones() -> None:
     # every folder of every path held at once would be gigabytes
-    check_paths(f"{n:05}/" + "a/" * 508 + "b" for n in range(5_000))
+    check_paths(f"{n:05}/" + ("a" * 19 + "/") * 48 + "b" for n in range(5_000))
+
+
+def test_a_path_may_have_fifty_folders_and_no_more() -> None:
+    check_paths(["a/" * 49 + "b"])
+    for deep in ("a/" * 50 + "b", "long/" * 60 + "b"):
+        with pytest.raises(FaztError) as refused:
+            check_paths([deep])
+        assert "deeper" in refused.value.message
 
 
 @pytest.mark.parametrize(
