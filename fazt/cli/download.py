@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from fazt.client.http import Link
 from fazt.client.reach import meant, reached
 from kernel.base.errors import FaztError
 from kernel.fs import cid
-from kernel.fs.paths import check_paths
+from kernel.fs.paths import check_paths, never_sent, shown
 
 
 @click.command("download")
@@ -40,6 +41,7 @@ def download(ctx: click.Context, app: str, dir: str | None, release: str | None)
         files = list(rows(link, f"{app_path(app)}/files", **query))
         # whoever answers: nothing is written outside the folder
         check_paths(file["path"] for file in files)
+        files = _harmless(files)
         size = _fetched(link, app, files, target, query)
     facts = {"dir": str(target), "files": len(files), "bytes": size}
     if style_of(ctx.obj) != "table":
@@ -47,6 +49,19 @@ def download(ctx: click.Context, app: str, dir: str | None, release: str | None)
     else:
         output.write(output.safe(f"{count_of(len(files))}, {format_short(size)}: {target}\n"))
     return 0
+
+
+def _harmless(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what no deploy would send: the settings of a repository, say, name programs that git then runs."""
+    kept = []
+    for file in files:
+        # some file systems take a name for the same with or without invisible characters
+        visible = "".join(letter for letter in file["path"] if unicodedata.category(letter) != "Cf")
+        if why := never_sent(visible):
+            output.say(f"warning: {shown(file['path'])} is left out: {why}")
+        else:
+            kept.append(file)
+    return kept
 
 
 def _fetched(link: Link, app: str, files: list[dict[str, Any]], target: Path, query: dict[str, str]) -> int:

@@ -96,6 +96,9 @@ UPDATE = Patch(
     where="id = :id and deleted_at is null",
 )
 LIVE = Read("select release_id, visibility, status, spa from {apps} where id = :id and deleted_at is null")
+# those of these apps that anybody may see
+OPEN = Read("""select id from {apps} where id in (select value from json_each(:ids)) and deleted_at is null
+  and visibility in ('public', 'unlisted') and status = 'active'""")
 POINT = Patch(
     APPS,
     set="release_id = :release, spa = coalesce(:spa, spa), updated_at = :now",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
 from kernel.base.errors import FaztError
 from kernel.base.text import check_line
+
+T = TypeVar("T")
 
 LARGEST = 64 * 1024
 FILE, PWA_FILE = "app.json", "manifest.json"
@@ -16,6 +19,9 @@ FILE, PWA_FILE = "app.json", "manifest.json"
 class Analytics(msgspec.Struct):
     enabled: bool = True
     beacon: bool = False
+
+    def __post_init__(self) -> None:
+        self.beacon = self.beacon and self.enabled
 
 
 class Manifest(msgspec.Struct):
@@ -26,6 +32,14 @@ class Manifest(msgspec.Struct):
     description: str | None = None
     spa: bool | None = None
     analytics: Analytics = msgspec.field(default_factory=Analytics)
+
+
+def chosen(find: Callable[[str], T | None]) -> tuple[str, T] | None:
+    """The file that speaks for an app: its name, and what `find` has for it."""
+    for name in (FILE, PWA_FILE):
+        if (found := find(name)) is not None:
+            return name, found
+    return None
 
 
 def parse(data: bytes, file: str = FILE) -> tuple[Manifest, list[str]]:

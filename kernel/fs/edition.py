@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import collections
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from kernel.apps import apps, manifest
-from kernel.fs import blobs, mounts, paths, releases, trees
+from kernel.fs import mounts, paths, releases, trees
 from kernel.fs.blobs import Content
 from kernel.fs.header_rules import Headers, parse_headers
 from kernel.fs.mounts import Mount
 from kernel.fs.redirect_rules import Redirects, parse_redirects
+from kernel.fs.rules import MAX_BYTES
 from kernel.fs.trees import File
 from kernel.storage.store import Store
+
+T = TypeVar("T")
 
 MOST = 256
 # pages that are still open ask for the assets of the release they came with
 GRACE = 24 * 3_600_000
-LONGEST_RULES = 1 << 20
+# what is kept of rules that were read, by the size of their files: in memory they are up to 75 times as large
+MOST_SOURCES = 1 << 20
+MOST_PARSED = 1024
 
 
 class Edition(NamedTuple):
@@ -45,8 +51,9 @@ class Editions:
 
     def __init__(self, store: Store, content: Content) -> None:
         self.store, self._content = store, content
-        self._known: collections.OrderedDict[tuple[str, str | None], Edition | None] = collections.OrderedDict()
+        self._known: collections.OrderedDict[tuple[str, str | None], Edition] = collections.OrderedDict()
         self._generation = -1
+        self._parsed = Parsed()
 
     def of(self, app: str, release: str | None = None) -> Edition | None:
         """The live release of a living app, or another one of its own."""
@@ -59,7 +66,8 @@ class Editions:
             self._known.move_to_end(key)
             return self._known[key]
         found = self._read(app, release)
-        if self.store.generation == generation:
+        # what does not exist is not kept: whoever invents names would push out what does
+        if found is not None and self.store.generation == generation:
             self._known[key] = found
             if len(self._known) > MOST:
                 self._known.popitem(last=False)
@@ -90,10 +98,10 @@ class Editions:
             release.modified_at,
             visibility,
             status,
-            any(self.file(tree, path) for path in paths.HANDLERS),
-            parse_redirects(self._text(tree, "_redirects"))[0],
-            parse_headers(self._text(tree, "_headers"))[0],
-            manifest.parse(self._text(tree, manifest.FILE, manifest.LARGEST).encode() or b"{}")[0],
+            self._has_handler(tree),
+            self._rules(tree, "_redirects", parse_redirects) or Redirects(),
+            self._rules(tree, "_headers", parse_headers) or Headers(),
+            self._manifest(tree),
             over,
         )
 
@@ -105,12 +113,54 @@ class Editions:
         since = self.store.clock.now() - GRACE
         for (tree,) in self.store.rows(releases.LEFT_SINCE, of=app, since=since):
             if found := self.file(tree, path):
-                return found
+                # the release it belongs to may have hidden what the live one would show
+                hidden = paths.is_hidden(path, path.startswith("api/") and self._has_handler(tree))
+                return None if hidden else found
         return None
 
-    def _text(self, tree: int, path: str, most: int = LONGEST_RULES) -> str:
+    def _has_handler(self, tree: int) -> bool:
+        return any(self.file(tree, path) for path in paths.HANDLERS)
+
+    def _rules(self, tree: int, path: str, parse: Callable[[str], tuple[T, list[str]]]) -> T | None:
         file = self.file(tree, path)
         if file is None:
-            return ""
-        parts = [self._content.piece(file.id, n) for n in range(blobs.pieces_of(min(file.size, most)))]
-        return b"".join(parts)[: most + 1].decode("utf-8", "replace")
+            return None
+        # one byte more tells the parser that the file is too long
+        size = min(file.size, MAX_BYTES + 1)
+        return self._parsed.of(
+            (path, file.id), size, lambda: parse(self._start(file, size).decode("utf-8", "replace"))[0]
+        )
+
+    def _manifest(self, tree: int) -> manifest.Manifest:
+        chosen = manifest.chosen(lambda name: self.file(tree, name))
+        if chosen is None:
+            return manifest.Manifest()
+        name, file = chosen
+        size = min(file.size, manifest.LARGEST + 1)
+        return self._parsed.of((name, file.id), size, lambda: manifest.parse(self._start(file, size), name)[0])
+
+    def _start(self, file: File, most: int) -> bytes:
+        """The first bytes of a file."""
+        return b"".join(self._content.slices(file.id, 0, most))
+
+
+class Parsed:
+    """What files of rules say, kept by their content, which never changes: a new release has most of them unchanged."""
+
+    def __init__(self) -> None:
+        self._known: collections.OrderedDict[tuple[str, int], tuple[int, Any]] = collections.OrderedDict()
+        self._held = 0
+
+    def of(self, key: tuple[str, int], size: int, parse: Callable[[], T]) -> T:
+        """What `parse` gives for the file of this name and blob."""
+        known = self._known.get(key)
+        if known is not None:
+            self._known.move_to_end(key)
+            said: T = known[1]
+            return said
+        said = parse()
+        self._known[key] = (size, said)
+        self._held += size
+        while self._held > MOST_SOURCES or len(self._known) > MOST_PARSED:
+            self._held -= self._known.popitem(last=False)[1][0]
+        return said

@@ -76,26 +76,30 @@ class Headers:
         labels, parts = host.split("."), path.split("/")
         applied: dict[str, tuple[str, str]] = {}
         removed: set[str] = set()
+        size = 0
         for rule in self._rules:
             values = rule.match(host, labels, path, parts)
             if values is not None:
-                _apply(rule, Values(values), applied, removed)
+                size = _apply(rule, Values(values), applied, removed, size)
         return Applied(dict(applied.values()), frozenset(removed))
 
 
-def _apply(rule: _Rule, values: Values, applied: dict[str, tuple[str, str]], removed: set[str]) -> None:
+def _apply(rule: _Rule, values: Values, applied: dict[str, tuple[str, str]], removed: set[str], size: int) -> int:
+    """What the rule adds to the size of all that was ever set: what was removed again was work all the same."""
     for key in rule.remove:
         applied.pop(key, None)
         removed.add(key)
-    size = sum(len(name) + len(value) for name, value in applied.values())
     for key, name, template in rule.set:
-        value = template.fill(values)
-        if value is None or size + len(name) + len(value) + 2 > MAX_APPLIED:
+        # a text that has no room is not made
+        length = template.length(values)
+        if length is None or size + len(name) + length + 2 > MAX_APPLIED:
             continue
-        size += len(name) + len(value) + 2
+        value = template.filled(values)
+        size += len(name) + length + 2
         before = applied.get(key)
         applied[key] = (before[0], f"{before[1]}, {value}") if before else (name, value)
         removed.discard(key)
+    return size
 
 
 def parse_headers(text: str) -> tuple[Headers, list[str]]:

@@ -6,6 +6,7 @@ Only the owner may, and only from this machine. Nothing outside of the folder is
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,9 +46,21 @@ NEVER = ("/", "/etc", "/proc", "/sys", "/dev", "/boot", "/run", "/root", "/var/l
 class HostFile(NamedTuple):
     """A file of this machine that stands in for one of the app."""
 
-    path: Path
-    size: int
-    modified: int
+    folder: str  # its mount, as it really is
+    inside: str  # the way to it from there, without links
+
+    def open(self) -> int:
+        """A descriptor of the file. Step by step: a link that was put there meanwhile is not followed."""
+        *folders, name = self.inside.split(os.sep)
+        at = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        for folder in folders:
+            at = _below(at, folder, os.O_DIRECTORY)
+        # a pipe in its place must not make anybody wait
+        file = _below(at, name, os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise FileNotFoundError
+        return file
 
 
 class Mount(NamedTuple):
@@ -62,13 +75,11 @@ class Mount(NamedTuple):
         real = os.path.realpath(os.path.join(self.folder, path[len(self.prefix) :]))
         if not real.startswith(self.folder + os.sep):
             return None
-        try:
-            found = os.stat(real)
-        except OSError:
+        inside = real[len(self.folder) + 1 :]
+        # a link within the folder shows no more than its target would
+        if paths.never_sent(inside.replace(os.sep, "/")) or not os.path.isfile(real):
             return None
-        if not os.path.isfile(real):
-            return None
-        return HostFile(Path(real), found.st_size, int(found.st_mtime))
+        return HostFile(self.folder, inside)
 
     def change(self, path: str, content: bytes | None) -> None:
         """Write a file of the folder, or delete it (no content)."""
@@ -86,6 +97,14 @@ class Mount(NamedTuple):
             raise not_found("file", paths.shown(path)) from None
         except OSError as error:
             raise FaztError("STORAGE_ERROR", f"{paths.shown(path)} cannot be changed: {error.strerror}.") from None
+
+
+def _below(folder: int, name: str, how: int) -> int:
+    """Opens what lies in an open folder, which is closed."""
+    try:
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | how, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 class Mounted(Struct):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kernel.net.simple import HEAD, UNCHANGED
 
 # a small answer is one piece; of a large one, connections share the body instead of each holding a copy
@@ -15,14 +17,14 @@ class Entry:
     __slots__ = (
         "_answers",
         "_second",
+        "_told",
         "app_id",
         "body",
+        "counts",
         "etags",
         "head",
-        "hits",
         "looked",
         "not_modified_head",
-        "sent",
     )
 
     def __init__(
@@ -30,9 +32,15 @@ class Entry:
     ) -> None:
         self.app_id, self.head, self.body, self.not_modified_head = app_id, head, body, not_modified_head
         self.etags = tuple(etag.removeprefix(b"W/") for etag in etags)
-        self.hits = self.sent = self.looked = 0
+        self.counts = [0, 0, 0, 0]  # answers of each kind
+        self._told = [0, 0, 0, 0]
+        self.looked = 0
         self._second = -1
-        self._answers: tuple[tuple[Answer, int], ...] = ()
+        self._answers: tuple[Answer, ...] = ()
+
+    @property
+    def hits(self) -> int:
+        return sum(self.counts)
 
     @property
     def size(self) -> int:
@@ -48,20 +56,24 @@ class Entry:
         """By kind: whole, only its head, or that nothing has changed. Counts as one hit."""
         if self._second != second:
             self._make(second, date)
-        answer, size = self._answers[kind]
-        self.hits += 1
-        self.sent += size
-        return answer
+        self.counts[kind] += 1
+        return self._answers[kind]
+
+    def news(self) -> Iterator[tuple[int, int, int]]:
+        """What was answered since the last time: status, answers, and as long as they say that their bodies are."""
+        if self.counts == self._told:
+            return
+        whole, same, head, same_head = (now - before for now, before in zip(self.counts, self._told, strict=True))
+        self._told = self.counts.copy()
+        if whole or head:
+            yield 200, whole + head, (whole + head) * len(self.body)
+        if same or same_head:
+            yield 304, same + same_head, 0
 
     def _make(self, second: int, date: bytes) -> None:
         line = b"Date: " + date + b"\r\n\r\n"
         head, unchanged = self.head + line, self.not_modified_head + line
         whole: Answer = head + self.body if len(self.body) <= ONE_PIECE else (head, self.body)
-        answers: dict[int, tuple[Answer, int]] = {
-            0: (whole, len(head) + len(self.body)),
-            HEAD: (head, len(head)),
-            UNCHANGED: (unchanged, len(unchanged)),
-            HEAD | UNCHANGED: (unchanged, len(unchanged)),
-        }
+        answers: dict[int, Answer] = {0: whole, HEAD: head, UNCHANGED: unchanged, HEAD | UNCHANGED: unchanged}
         self._answers = tuple(answers[kind] for kind in range(4))
         self._second = second

@@ -12,21 +12,23 @@ from kernel.net.entry import Answer, Entry
 MEMO_MOST = 4096
 MEMO_BYTES = 4 << 20
 LONGEST_MEMO = 2048
+# whoever asks for a page in a thousand ways shall not fill the memory with copies of it
+LONGEST_ACCEPT = 200
 Name = tuple[bytes, bytes, bytes]  # host, path, encodings
 Found = tuple[Entry, int, bytes | None]  # the entry, which of its answers, what a proxy said of the visitor
-Counted = Callable[[str, int, int], None]
+Counted = Callable[[str, int, int, int], None]
 
 
 class Front:
     """Entries by what was asked for, and a memo of requests that were understood before.
 
     Everything goes when `generation` moves: it grows with each committed change of what visitors see. `counted` is
-    told what was answered from here: app, answers, bytes.
+    told what was answered from here: app, status, answers, bytes of their bodies.
     """
 
     def __init__(self, clock: Clock, generation: Callable[[], int] = lambda: 0, most: int = 32 << 20) -> None:
         self._clock, self.generation, self.most = clock, generation, most
-        self.counted: Counted = lambda app_id, hits, sent: None
+        self.counted: Counted = lambda app_id, status, hits, sent: None
         self.open = True
         self._entries: dict[Name, Entry] = {}
         self._memo: dict[bytes, Found] = {}
@@ -45,14 +47,15 @@ class Front:
         same for everybody, whatever the query and all other headers say, may be kept.
         """
         self._look()
-        if generation != self._seen or not self.open or entry.size > self.most // 8:
-            return False
         name = (host, path, accept)
+        size = _size(name, entry)
+        if generation != self._seen or not self.open or size > self.most // 8 or len(accept) > LONGEST_ACCEPT:
+            return False
         self._forget(name)
-        if self.bytes + entry.size > self.most:
+        if self.bytes + size > self.most:
             self._make_room()
         self._entries[name] = entry
-        self.bytes += entry.size
+        self.bytes += size
         return True
 
     def find(self, data: bytes) -> Found | None:
@@ -127,13 +130,17 @@ class Front:
     def _forget(self, name: Name) -> None:
         entry = self._entries.pop(name, None)
         if entry is not None:
-            self.bytes -= entry.size
+            self.bytes -= _size(name, entry)
             self._count(entry)
             if self._memo:
                 self._memo.clear()
                 self._memo_bytes = 0
 
     def _count(self, entry: Entry) -> None:
-        if entry.hits:
-            self.counted(entry.app_id, entry.hits, entry.sent)
-            entry.hits = entry.sent = entry.looked = 0
+        for status, hits, sent in entry.news():
+            self.counted(entry.app_id, status, hits, sent)
+
+
+def _size(name: Name, entry: Entry) -> int:
+    """About how much memory an entry takes with the name it is found by."""
+    return entry.size + sum(map(len, name))

@@ -5,8 +5,10 @@ A file is public when an app that anybody may see would serve it, or when somebo
 
 from __future__ import annotations
 
+import asyncio
 import html
-from typing import NamedTuple
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from aiohttp import web
@@ -14,6 +16,8 @@ from multidict import CIMultiDict
 
 from kernel.apps import apps
 from kernel.base.errors import FaztError
+from kernel.base.json import to_text
+from kernel.base.tables import Read
 from kernel.fs import blobs, cid, paths, releases, trees
 from kernel.fs.mime import mime_of
 from kernel.fs.trees import File
@@ -23,15 +27,25 @@ from kernel.net.sending import Headers, Sending
 from kernel.storage.store import Store
 
 FOR_EVER = "public, max-age=29030400, immutable"
-MOST_REFERENCES = 200
 MOST_LISTED = 1000
+# what is asked at once of the store: everybody else waits for it
+MOST_TREES = 64
+MOST_PATHS = 250
 
 
-class Place(NamedTuple):
-    """A folder of a tree."""
+class View(NamedTuple):
+    """What anybody may see of a tree: all, where somebody uploaded it to be found, else what its app would serve."""
 
     tree: int
-    folder: str  # with the / at its end, but for the root
+    pinned: bool
+    handled: bool  # an app answers below api/ by code of its own
+
+    def shows(self, path: str) -> bool:
+        return self.pinned or not (paths.is_hidden(path, self.handled) or paths.needs_permission(path))
+
+    def enters(self, path: str) -> bool:
+        """May anything be seen in the folder of this path?"""
+        return self.shows(path.rpartition("/")[0] + "/x" if "/" in path else "x")
 
 
 class Gateway:
@@ -51,16 +65,17 @@ class Gateway:
         parsed = cid.parse(text)
         if parsed is None:
             raise FaztError("BAD_REQUEST", "That is no content id.", "It begins with Qm, bafybei or bafkrei.")
-        if not below and (file := self._file(parsed)):
+        if not below and (file := await self._file(parsed)):
             found, name = file
             return await self._send(asked, found, name)
-        for place in self._folders(parsed):
-            response = await self._in_folder(asked, place, below, bool(slash))
-            if response is not None:
-                return response
+        if parsed.cid:
+            async for view, folder in self._seen_in(trees.WITH_FOLDER, trees.FOLDER_IN, cid=parsed.cid):
+                response = await self._in_folder(asked, view, folder + "/" if folder else "", below, bool(slash))
+                if response is not None:
+                    return response
         return None
 
-    def _file(self, parsed: cid.Parsed) -> tuple[File, str] | None:
+    async def _file(self, parsed: cid.Parsed) -> tuple[File, str] | None:
         """A public file, and a name that tells its type."""
         if parsed.cid:
             rows = self._store.rows(blobs.BY_CID, cid=parsed.cid)
@@ -72,58 +87,78 @@ class Gateway:
         file = File(id, known, size)
         if pinned:
             return file, name or ""
-        for tree, path in self._store.rows(trees.OF_BLOB, blob=id, limit=MOST_REFERENCES):
-            if self._shown(tree, path):
+        async for view, path in self._seen_in(trees.WITH_BLOB, trees.BLOB_IN, blob=id):
+            if view.shows(path):
                 return file, path
         return None
 
-    def _folders(self, parsed: cid.Parsed) -> list[Place]:
-        if not parsed.cid:
-            return []
-        rows = self._store.rows(trees.OF_FOLDER, cid=parsed.cid, limit=MOST_REFERENCES)
-        return [Place(tree, folder + "/" if folder else "") for tree, folder in rows]
+    async def _seen_in(self, trees_with: Read, paths_in: Read, **what: Any) -> AsyncIterator[tuple[View, str]]:
+        """Where something lies in trees of which anybody may see something; others wait no longer than for a page."""
+        found = [0]
+        while found:
+            found = [id for (id,) in self._store.rows(trees_with, after=found[-1], limit=MOST_TREES, **what)]
+            for view in self._views(found):
+                first = ""
+                while rows := self._store.rows(paths_in, tree=view.tree, first=first, limit=MOST_PATHS, **what):
+                    for (path,) in rows:
+                        yield view, path
+                    # what comes right behind the last one
+                    first = rows[-1][0] + "\0"
+                    await _others_first()
+            await _others_first()
 
-    async def _in_folder(self, asked: Asked, place: Place, below: str, slash: bool) -> web.StreamResponse | None:
-        path = place.folder + below
-        if below and not below.endswith("/"):
-            file = trees.find(self._store, place.tree, path)
-            if file and self._shown(place.tree, path):
-                return await self._send(asked, file, path)
-            if trees.has_folder(self._store, place.tree, path) and self._listed(place.tree, path + "/"):
-                return _to_folder(asked)
+    def _views(self, found: list[int]) -> list[View]:
+        """Those of these trees of which anybody may see something."""
+        rows, these = self._store.rows, to_text(found)
+        pinned = {tree for (tree,) in rows(trees.PINNED, trees=these)}
+        served = rows(releases.APPS_OF_TREES, trees=these)
+        is_open = {app for (app,) in rows(apps.OPEN, ids=to_text(list({app for _, app in served})))}
+        public = pinned | {tree for tree, app in served if app in is_open}
+        if not public:
+            return []
+        holding = rows(trees.HOLDING, trees=to_text(list(public)), paths=to_text(list(paths.HANDLERS)))
+        handled = {tree for (tree,) in holding}
+        return [View(tree, tree in pinned, tree in handled) for tree in found if tree in public]
+
+    async def _in_folder(
+        self, asked: Asked, view: View, folder: str, below: str, slash: bool
+    ) -> web.StreamResponse | None:
+        path = folder + below
+        if not view.enters(path):
             return None
-        index = trees.find(self._store, place.tree, path + "index.html")
-        if index and self._shown(place.tree, path + "index.html"):
+        if below and not below.endswith("/"):
+            file = trees.find(self._store, view.tree, path)
+            if file and view.shows(path):
+                return await self._send(asked, file, path)
+            return _to_folder(asked) if view.enters(path + "/") and await self._listed(view, path + "/") else None
+        index = trees.find(self._store, view.tree, path + "index.html")
+        if index and view.shows(path + "index.html"):
             return await self._send(asked, index, path + "index.html") if slash else _to_folder(asked)
-        names = self._listed(place.tree, path)
+        names = await self._listed(view, path)
         if not names:
             return None
         return _listing(asked, names) if slash else _to_folder(asked)
 
-    def _listed(self, tree: int, folder: str) -> list[str]:
+    async def _listed(self, view: View, folder: str) -> list[str]:
         """What may be seen of a folder: names, those of folders with a /."""
+        # it may have to be looked for in many trees
+        await _others_first()
         span = trees.below(folder.rstrip("/"))
-        rows = self._store.rows(trees.PATHS, tree=tree, limit=MOST_LISTED, **span)
-        seen = [path for (path,) in rows if self._shown(tree, path)]
+        rows = self._store.rows(trees.PATHS, tree=view.tree, limit=MOST_LISTED, **span)
+        seen = [path for (path,) in rows if view.shows(path)]
         names = [path[len(folder) :].partition("/") for path in seen]
         return list(dict.fromkeys(name + slash for name, slash, _ in names))
-
-    def _shown(self, tree: int, path: str) -> bool:
-        """Would some app show this file to anybody?"""
-        if self._store.rows(trees.PINNED, tree=tree):
-            return True
-        handler = any(trees.find(self._store, tree, name) for name in paths.HANDLERS)
-        if paths.is_hidden(path, handler) or paths.needs_permission(path):
-            return False
-        for (app,) in self._store.rows(releases.APPS_OF_TREE, tree=tree, limit=MOST_REFERENCES):
-            rows = self._store.rows(apps.LIVE, id=app)
-            if rows and rows[0][1] in ("public", "unlisted") and rows[0][2] == "active":
-                return True
-        return False
 
     async def _send(self, asked: Asked, file: File, name: str) -> web.StreamResponse:
         mime = mime_of(name)
         return await self._sending.respond(asked, file, mime, _headers(asked, mime))
+
+
+async def _others_first() -> None:
+    """Whatever else is ready goes on before this does."""
+    turn = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turn.set)
+    await turn.wait()
 
 
 def _headers(asked: Asked, mime: str) -> Headers:

@@ -20,7 +20,17 @@ _HEX = re.compile(r"[0-9a-f]*[0-9][a-f][0-9a-f]*")
 # what somebody can have called a file: SemiBold, iPhone12, CV_Smith
 _WORDS = re.compile(r"[a-z]?(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}_|[_-])*[0-9]*")
 _VOWEL = re.compile(r"[aeiouyAEIOUY]")
-_CODE = re.compile(r"[./-][0-9A-Za-z_-]{8,64}\.(?:js|mjs|css|wasm)$")
+_CODE = re.compile(r"\.(?:js|mjs|css|wasm)$")
+# letters that join nothing between two numbers: 6s5j6cu5; more than eight hexadecimal digits; or
+# eight that are no day, no word and year
+_MIXED = re.compile(
+    r".*[0-9][A-Za-z]+[0-9].*|[0-9a-f]{9,64}"
+    r"|(?!(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:19|20)|[a-f]{4}(?:19|20))[0-9a-f]{8}"
+)
+# the hashes of esbuild, which Angular builds with: capitals only, so without a number they look like words
+_CAPITALS = re.compile(
+    r"(?:(?:^|[/.-])(?:chunk|main|polyfills|scripts|styles|worker)-|-(?=[A-Z]{0,6}[2-7]+[A-Z]))[A-Z2-7]{8}\.[a-z]+$"
+)
 
 
 class Found(NamedTuple):
@@ -44,8 +54,11 @@ def find(editions: Editions, edition: Edition, address: Address) -> Found:
     found = _at(editions, edition, address)
     if found:
         return found
-    hidden = paths.is_hidden(address.path, edition.has_handler)
-    if not hidden and may_linger(address.path) and (left := editions.left_behind(edition.app, address.path)):
+    if (
+        not _is_hidden(edition, address.path)
+        and may_linger(address.path)
+        and (left := editions.left_behind(edition.app, address.path))
+    ):
         return Found(200, address.path, left, passing=True)
     if moved:
         found = _at(editions, edition, Address(moved.to.removeprefix("/"), ""))
@@ -67,7 +80,16 @@ def is_immutable(path: str) -> bool:
 
 def may_linger(path: str) -> bool:
     """Whether a page that is still open may ask for the file after a release without it."""
-    return is_immutable(path) or _CODE.search(path) is not None
+    if is_immutable(path):
+        return True
+    if not _CODE.search(path):
+        return False
+    if _CAPITALS.search(path):
+        return True
+    # elsewhere a whole name is no hash
+    built = _BUILT.search(path) is not None
+    pieces = [found[1] for found in _HASH.finditer(path) if built or path[found.start()] != "/"]
+    return any(_is_hash(piece) or _MIXED.fullmatch(piece) for piece in pieces)
 
 
 def _is_hash(piece: str) -> bool:
@@ -78,8 +100,16 @@ def _is_hash(piece: str) -> bool:
     return not (_WORDS.fullmatch(piece) and _VOWEL.search(piece))
 
 
+def _is_hidden(edition: Edition, path: str) -> bool:
+    has_handler = edition.has_handler
+    if path.startswith("api/") and not has_handler:
+        # a folder changes while it is mounted
+        has_handler = any(mount.find(handler) for mount in edition.mounts for handler in paths.HANDLERS)
+    return paths.is_hidden(path, has_handler)
+
+
 def _file(editions: Editions, edition: Edition, path: str) -> File | HostFile | None:
-    if paths.is_hidden(path, edition.has_handler):
+    if _is_hidden(edition, path):
         return None
     for mount in edition.mounts:
         if file := mount.find(path):

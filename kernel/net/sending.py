@@ -18,7 +18,7 @@ from kernel.fs.mime import mime_of
 from kernel.fs.mounts import HostFile
 from kernel.fs.trees import File
 from kernel.fs.variants import Variants
-from kernel.net import representation
+from kernel.net import host_files, representation
 from kernel.net.address import Address
 from kernel.net.asked import OF_SITE, Asked
 from kernel.net.entry import Entry
@@ -62,9 +62,12 @@ class Sending:
         if isinstance(file, HostFile):
             # being worked on: nobody keeps it
             headers["Cache-Control"] = "no-store"
-            return web.FileResponse(file.path, status=found.status, headers=headers)
+            return await host_files.send(asked, file, found.status, mime, headers)
         if found.status != 200:
             return await self._whole(asked, file, found.status, headers)
+
+        # whoever asks for a part is answered without a choice of codings: others may get another answer
+        keep = keep and "Range" not in asked.request.headers
 
         def kept(body: bytes, headers: Headers, whole: Representation) -> None:
             if self._front is not None:
@@ -234,7 +237,8 @@ def _keep(
     unchanged = f"HTTP/1.1 304 Not Modified\r\n{''.join(same)}Server: fazt\r\n"
     tags = tuple(tag.encode() for tag in whole.tags())
     try:
-        entry = Entry(app, head.encode("latin-1"), body, tags, unchanged.encode("latin-1"))
+        # as aiohttp writes them
+        entry = Entry(app, head.encode(), body, tags, unchanged.encode())
         name = host.lower().encode("ascii"), target.partition("?")[0].encode("ascii"), "".join(accept).encode("ascii")
     except UnicodeEncodeError:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -48,22 +48,21 @@ class Visits:
     def __init__(self, store: Store) -> None:
         self._store, self._clock = store, store.clock
         self.waiting: dict[tuple[str, int], list[int]] = {}
+        # lets those who count by themselves tell (with `add`) what they have counted until now
+        self.gather: Callable[[], None] = lambda: None
 
     def count(self, app_id: str, status: int, size: int) -> None:
         """One answer of an app."""
-        counted = self._of(app_id)
-        counted[0] += 1
-        counted[1] += size
-        if 200 <= status < 600:
-            # the counters of a status stand where its first digit says
-            counted[status // 100] += 1
+        self.add(app_id, status, 1, size)
 
-    def add(self, app_id: str, hits: int, size: int) -> None:
-        """So many answers with status 200, so many bytes together: what was counted where it was served."""
+    def add(self, app_id: str, status: int, hits: int, size: int) -> None:
+        """So many answers with this status, so many bytes together: what was counted where it was served."""
         counted = self._of(app_id)
         counted[0] += hits
         counted[1] += size
-        counted[2] += hits
+        if 200 <= status < 600:
+            # the counters of a status stand where its first digit says
+            counted[status // 100] += hits
 
     def _of(self, app_id: str) -> list[int]:
         now = self._clock.now()
@@ -116,7 +115,9 @@ def apps_visits(call: Call, *, since: Duration = A_WEEK) -> Scan[AppVisits]:
     """How often an app was asked, hour by hour: requests, bytes and kinds of answers, up to this moment."""
     id, first = call.app or "", call.now - since
     first -= first % HOUR
-    waiting = {hour: list(counted) for (app, hour), counted in call.use(Visits).waiting.items() if app == id}
+    visits = call.use(Visits)
+    visits.gather()
+    waiting = {hour: list(counted) for (app, hour), counted in visits.waiting.items() if app == id}
 
     def shown(rows: list[list[Any]]) -> AppVisits:
         hours = {hour: counted for hour, counted in waiting.items() if hour >= first}

@@ -453,7 +453,7 @@ async def run(path: Path, seeds: range, kind: type[MemorySite] = MemorySite, at_
     """All programs of these seeds against one node."""
     found = Found()
     async with pair(path, kind) as made:
-        made.running.server.gate.front.counted = lambda app, hits, sent: count(hits)
+        made.running.server.gate.front.counted = lambda app, status, hits, sent: count(hits)
 
         def count(hits: int) -> None:
             found.fast += hits

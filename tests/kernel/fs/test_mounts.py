@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernel.base.errors import FaztError
-from tests.kernel.fs.site import deploy, get
+from kernel.fs.mounts import Mount
+from tests.kernel.fs.site import Wire, deploy, get
 from tests.support import Running, running
 
 
@@ -80,6 +84,122 @@ async def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, folder: Pat
         assert (await get(node, "/inside")).body == b"a"
 
 
+async def test_a_link_within_the_folder_shows_no_more_than_its_target(tmp_path: Path, folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("secret")
+    (folder / "repo").symlink_to(folder / ".git")
+    async with running(tmp_path / "node" / "data.db") as node:
+        await deploy(node, "blog", {"index.html": b"released"})
+        await mounted(node, folder)
+        assert (await get(node, "/repo/config")).status == 404
+
+
+@pytest.mark.parametrize("replaced", ["sub", "sub/a.txt"])
+def test_a_link_that_is_put_there_after_the_look_is_not_followed(tmp_path: Path, folder: Path, replaced: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.txt").write_text("secret")
+    found = Mount("", str(folder), False).find("sub/a.txt")
+    assert found
+    opened = found.open()
+    assert os.read(opened, 9) == b"a"
+    os.close(opened)
+    (folder / replaced).rename(tmp_path / "away")
+    (folder / replaced).symlink_to(outside / "a.txt" if replaced.endswith(".txt") else outside)
+    with pytest.raises(OSError):
+        found.open()
+
+
+def test_a_pipe_in_place_of_a_file_makes_nobody_wait(tmp_path: Path, folder: Path) -> None:
+    found = Mount("", str(folder), False).find("sub/a.txt")
+    assert found
+    (folder / "sub" / "a.txt").unlink()
+    os.mkfifo(folder / "sub" / "a.txt")
+    with pytest.raises(FileNotFoundError):
+        found.open()
+
+
+@pytest.mark.parametrize("released", [None, {"index.html": b"released"}, {"api/x.js": b"of the release"}])
+async def test_the_server_code_of_a_mounted_folder_is_hidden(tmp_path: Path, folder: Path, released: Any) -> None:
+    (folder / "api").mkdir()
+    (folder / "api" / "lib.js").write_text("source")
+    async with running(tmp_path / "node" / "data.db") as node:
+        if released:
+            await deploy(node, "blog", released)
+        else:
+            await node.run("apps.create", slug="blog")
+        await mounted(node, folder)
+        # without a handler it is a file like others
+        assert (await get(node, "/api/lib.js")).body == b"source"
+        (folder / "api" / "main.js").write_text("source")
+        for path in ("/api/main.js", "/api/main", "/api/lib.js", "/api/lib", "/api/x.js"):
+            assert (await get(node, path)).status == 404, path
+        (folder / "api" / "main.js").unlink()
+        assert (await get(node, "/api/lib.js")).body == b"source"
+
+
+async def test_the_file_itself_is_sent_whatever_lies_beside_it(tmp_path: Path, folder: Path) -> None:
+    (folder / "b.html").write_text("fresh")
+    for ending in ("gz", "br"):
+        (folder / f"b.html.{ending}").write_bytes(gzip.compress(b"stale"))
+    async with running(tmp_path / "node" / "data.db") as node:
+        await node.run("apps.create", slug="blog")
+        await mounted(node, folder)
+        answer = await get(node, "/b.html", headers={"Accept-Encoding": "gzip, br"})
+        assert (answer.status, answer.body) == (200, b"fresh")
+        assert "Content-Encoding" not in answer.headers and answer.headers["Content-Type"].startswith("text/html")
+
+
+LARGE = bytes(range(256)) * 3000
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "said"),
+    [
+        ({}, 200, LARGE, {}),
+        ({"Range": "bytes=0-9"}, 206, LARGE[:10], {"Content-Range": f"bytes 0-9/{len(LARGE)}"}),
+        ({"Range": "bytes=262140-262150"}, 206, LARGE[262140:262151], {}),
+        ({"Range": "bytes=-5"}, 206, LARGE[-5:], {}),
+        ({"Range": "bytes=9999999-"}, 416, b"", {"Content-Range": f"bytes */{len(LARGE)}"}),
+        ({"If-Match": '"other"'}, 412, b"", {}),
+    ],
+)
+async def test_parts_and_conditions_of_a_mounted_file(
+    tmp_path: Path, folder: Path, asked: dict[str, str], status: int, body: bytes, said: dict[str, str]
+) -> None:
+    (folder / "large.bin").write_bytes(LARGE)
+    async with running(tmp_path / "node" / "data.db") as node:
+        await node.run("apps.create", slug="blog")
+        await mounted(node, folder)
+        answer = await get(node, "/large.bin", headers=asked)
+        assert (answer.status, answer.body) == (status, body)
+        assert answer.headers["Content-Length"] == str(len(body)) and answer.headers["Cache-Control"] == "no-store"
+        assert {name: answer.headers[name] for name in said} == said
+        head = await get(node, "/large.bin", method="HEAD", headers=asked)
+        assert (head.status, head.body) == (status, b"")
+        if status < 400:
+            assert head.headers["Content-Length"] == str(len(body))
+
+
+async def test_a_mounted_file_that_did_not_change_is_not_sent_again(tmp_path: Path, folder: Path) -> None:
+    (folder / "empty.txt").write_text("")
+    (folder / "404.html").write_text("not here")
+    async with running(tmp_path / "node" / "data.db") as node:
+        await node.run("apps.create", slug="blog")
+        await mounted(node, folder)
+        tag = (await get(node, "/sub/a.txt")).headers["ETag"]
+        assert (await get(node, "/sub/a.txt", headers={"If-None-Match": tag})).status == 304
+        (folder / "sub" / "a.txt").write_text("longer")
+        assert (await get(node, "/sub/a.txt", headers={"If-None-Match": tag})).body == b"longer"
+        parts = await get(node, "/sub/a.txt", headers={"Range": "bytes=0-0,2-2"})
+        assert parts.status == 206 and parts.body.count(b"Content-Range: bytes") == 2
+        assert len(parts.body) == int(parts.headers["Content-Length"])
+        empty = await get(node, "/empty.txt")
+        assert (empty.status, empty.body) == (200, b"")
+        missing = await get(node, "/nothing", headers={"Range": "bytes=0-1"})
+        assert (missing.status, missing.body) == (404, b"not here")
+
+
 @pytest.mark.parametrize("folder_", ["/", "/etc", "/proc/self", "/root", "relative", "/nowhere/at/all"])
 async def test_folders_that_are_never_mounted(tmp_path: Path, folder_: str) -> None:
     async with running(tmp_path / "node" / "data.db") as node:
@@ -125,3 +245,16 @@ async def test_writing_through(tmp_path: Path, folder: Path) -> None:
         assert len((await node.ask("GET", "/api/apps/blog/releases", key="read")).data) == 1
         # from elsewhere the folder cannot be changed
         assert (await node.ask("PUT", "/api/apps/blog/files/x.txt", key="*", raw=b"x")).status == 403
+
+
+async def test_a_file_that_appears_in_the_folder_is_seen_although_the_release_had_one(
+    tmp_path: Path, folder: Path
+) -> None:
+    async with running(tmp_path / "node" / "data.db") as node:
+        await deploy(node, "blog", {"index.html": b"released", "b.txt": b"released"})
+        await mounted(node, folder)
+        async with Wire(node) as wire:
+            assert (await wire.ask("/b.txt")).body == b"released"
+            assert (await wire.ask("/b.txt")).body == b"released"
+            (folder / "b.txt").write_text("new")
+            assert (await wire.ask("/b.txt")).body == b"new"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernel.fs import rules
 from kernel.fs.header_rules import MAX_APPLIED, MAX_HEADERS, MAX_RULES, Applied, parse_headers
 
 EXAMPLE = """\
@@ -178,6 +181,36 @@ def test_an_answer_is_not_drowned_in_headers() -> None:
     assert 10_000 < sum(len(name) + len(value) for name, value in applied.set.items()) <= MAX_APPLIED
     same, _ = parse_headers("/*\n" + f"  X-A: {'v' * 1000}\n" * 100)
     assert 10_000 < len(same.find("h", "/").set["X-A"]) <= MAX_APPLIED
+
+
+def counted_fills(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The length of each text that is percent-encoded."""
+    real, lengths = quote, list[int]()
+
+    def counting(text: str, *how: Any, **named: Any) -> str:
+        lengths.append(len(text))
+        return real(text, *how, **named)
+
+    monkeypatch.setattr(rules, "quote", counting)
+    return lengths
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\ud800"])
+@pytest.mark.parametrize("prefix", ["x", "é", "\ud800"])
+def test_what_has_no_room_is_not_filled_in(monkeypatch: pytest.MonkeyPatch, prefix: str, letter: str) -> None:
+    lengths = counted_fills(monkeypatch)
+    written = {"x": "x", "é": "é", "\ud800": "*"}[prefix]
+    text = "".join(f"/{written * n if written != '*' else ''}*\n" + "  ! X\n  X: a:splat\n" * 20 for n in range(100))
+    headers, _ = parse_headers(text)
+    applied = headers.find("h", "/" + prefix * 100 + letter * 1000)
+    assert sum(lengths) <= MAX_APPLIED
+    assert len(applied.set.get("X", "")) <= MAX_APPLIED
+
+
+@given(st.text(), st.sampled_from(["", "/", "/~", " ;,"]))
+def test_the_length_of_a_text_is_known_before_it_is_made(text: str, safe: str) -> None:
+    values, template = rules.Values({"a": text}), rules.Template("x:a-:a", {"a"}, safe, 10_000)
+    assert template.length(values) == len(template.filled(values))
 
 
 HOSTILE = ["\r\nSet-Cookie: a=b", "\n", "\r", "\x00", "\x0b", "\x1b", "\x85", "\u2028", "\ud800"]

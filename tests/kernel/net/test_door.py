@@ -117,20 +117,24 @@ def test_a_change_of_what_visitors_see_drops_everything(front: Front, generation
 
 
 def test_hits_are_told_before_they_are_forgotten(front: Front, generation: Moving) -> None:
-    told: list[tuple[str, int, int]] = []
-    front.counted = lambda app, hits, sent: told.append((app, hits, sent))
+    told: list[tuple[str, int, int, int]] = []
+    front.counted = lambda *news: told.append(news)
     front.keep(1, b"h", b"/a", b"", entry())
     front.keep(1, b"h", b"/b", b"", entry(app="app_2"))
-    sizes = [len(answer(front) or b"") for _ in range(3)]
-    sizes += [len(answer(front, REQUEST.replace(b"GET", b"HEAD")) or b"")]
+    unchanged = REQUEST[:-2] + b'If-None-Match: "t"\r\n\r\n'
+    for request in (REQUEST, REQUEST, REQUEST, unchanged, unchanged):
+        assert answer(front, request)
+    assert answer(front, unchanged.replace(b"GET", b"HEAD"))
     front.flush()
-    assert told == [("app_1", 4, sum(sizes))]
+    assert told == [("app_1", 200, 3, 3 * len(b"body")), ("app_1", 304, 3, 0)]
+    front.flush()
+    assert len(told) == 2
     answer(front)
     generation.now = 2
     answer(front)
-    assert told[1:] == [("app_1", 1, sizes[0])]
+    assert told[2:] == [("app_1", 200, 1, len(b"body"))]
     front.flush()
-    assert len(told) == 2
+    assert len(told) == 3
 
 
 def test_names_are_host_path_and_encodings(front: Front) -> None:
@@ -227,7 +231,7 @@ def test_it_takes_so_much_memory_and_no_more(front: Front) -> None:
     for n in range(500):
         assert front.keep(1, b"h", b"/%d" % n, b"", entry(b"x" * 10_000))
         assert front.bytes <= front.most
-        assert front.bytes == sum(kept.size for kept in front._entries.values())
+        assert front.bytes == sum(kept.size + sum(map(len, name)) for name, kept in front._entries.items())
     assert len(front) > 20
 
 
@@ -237,6 +241,34 @@ def test_what_is_asked_for_stays_longest(front: Front) -> None:
         front.keep(1, b"h", b"/%d" % n, b"", entry(b"x" * 10_000))
         assert answer(front, REQUEST.replace(b"/a", b"/0")), n
     assert answer(front, REQUEST.replace(b"/a", b"/1")) is None
+
+
+def test_telling_what_was_answered_does_not_make_it_less_wanted(front: Front) -> None:
+    front.most = 1 << 20
+    front.keep(1, b"h", b"/a", b"", entry(b"x" * 10_000))
+    while front.bytes + 30_000 < front.most:
+        front.keep(1, b"h", b"/%d" % len(front), b"", entry(b"x" * 10_000))
+    assert answer(front)
+    front.flush()
+    before = len(front)
+    while len(front) >= before:
+        before = len(front)
+        front.keep(1, b"h", b"/%d" % len(front), b"", entry(b"x" * 10_000))
+    assert answer(front), "it was the oldest, and the only one anybody asked for"
+
+
+def test_the_names_of_what_is_kept_take_room_too(front: Front) -> None:
+    front.most = 1 << 20
+    for n in range(3000):
+        assert front.keep(1, b"h" * 500, b"/" + b"p" * 1000 + b"%d" % n, b"x" * 200, entry(b""))
+    assert sum(len(part) for name in front._entries for part in name) <= front.bytes <= front.most
+    assert not front.keep(1, b"h", b"/" + b"p" * (1 << 17), b"", entry(b""))
+
+
+def test_what_is_asked_for_in_endless_ways_is_not_kept(front: Front) -> None:
+    assert front.keep(1, b"h", b"/a", b"x" * 200, entry())
+    assert not front.keep(1, b"h", b"/a", b"x" * 201, entry())
+    assert len(front) == 1
 
 
 def test_what_is_large_is_not_kept_and_shares_its_body(front: Front) -> None:
@@ -269,7 +301,10 @@ def test_another_entry_under_the_same_name_takes_its_place(front: Front) -> None
     assert (answer(front) or b"").endswith(b"one")
     front.keep(1, b"h", b"/a", b"", entry(b"two"))
     assert (answer(front) or b"").endswith(b"two")
-    assert front.bytes == entry(b"two").size
+    front.keep(1, b"h", b"/a", b"", entry(b"one"))
+    size = front.bytes
+    front.keep(1, b"h", b"/a", b"", entry(b"two"))
+    assert front.bytes == size
 
 
 # --- where a request ends

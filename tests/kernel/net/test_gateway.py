@@ -6,10 +6,12 @@ import base64
 import hashlib
 from typing import Any
 
+import apsw
 import pytest
 
 from kernel.fs import cid
 from tests.kernel.fs.site import deploy, get, twice
+from tests.kernel.net.lines import limit
 from tests.support import Answer, Running
 
 FILES = {
@@ -188,3 +190,76 @@ async def test_a_private_copy_of_a_public_file_does_not_hide_it(running: Running
 async def test_an_unlisted_app_is_shown_to_who_knows_the_id(running: Running, root: str) -> None:
     assert (await running.ask("GET", "/api/apps/blog", key="read")).data["visibility"] == "unlisted"
     assert (await get(running, f"/ipfs/{root}/")).status == 200
+
+
+MANY = 300
+
+
+async def closed_copies(running: Running, files: dict[str, bytes]) -> str:
+    """The id of the folder of these files, which a private app has in many releases."""
+    root = str((await deploy(running, "hidden", files))["root_cid"])
+    await running.run("apps.update", app="hidden", visibility="private")
+    file = apsw.Connection(str(running.node.path))
+    file.setbusytimeout(5000)
+    for statement in (
+        """insert into trees (cid, files, bytes, touched_at, created_at)
+  select 'copy' || j.value, files, bytes, 0, 0 from trees, json_each(:numbers) j where cid = :cid""",
+        """insert into tree_files (tree_id, path, blob_id) select t.id, f.path, f.blob_id from trees t, tree_files f
+  where t.cid like 'copy%' and f.tree_id = (select id from trees where cid = :cid)""",
+        "insert into tree_folders (cid, tree_id, path) select :cid, id, '' from trees where cid like 'copy%'",
+        """insert into releases (id, app_id, n, tree_id, spa, by_kind, by_id, by_name, modified_at, created_at)
+  select 'rel_' || t.cid, r.app_id, 1000 + t.id, t.id, 0, 'key', '', '', 0, 0 from trees t,
+  (select app_id from releases where tree_id = (select id from trees where cid = :cid)) r where t.cid like 'copy%'""",
+    ):
+        file.execute(statement, {"cid": root, "numbers": str(list(range(MANY)))})
+    assert file.execute("select count(*) from releases where n > 1000").get == MANY
+    file.close()
+    return root
+
+
+async def test_what_is_public_is_found_behind_any_number_of_private_copies(running: Running) -> None:
+    files = {"a.txt": b"same", "deep/b.txt": b"b"}
+    root = await closed_copies(running, files)
+    asked = (id_of(b"same"), f"{root}/", f"{root}/a.txt", f"{root}/deep/")
+    for path in asked:
+        assert (await ask(running, path, "localhost")).status == 404, path
+    await deploy(running, "open", {f"at/{path}": data for path, data in files.items()})
+    for path in asked:
+        assert (await ask(running, path, "localhost")).status == 200, path
+
+
+async def test_private_copies_are_not_looked_into(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As few questions to the store for a folder of many files in many releases as for a small one."""
+    root = await closed_copies(running, {f"{n}.txt": b"same" for n in range(50)})
+    rows, reads = running.node.store.rows, list[str]()
+
+    def counted(read: Any, **params: Any) -> list[Any]:
+        reads.append(read.sql)
+        return rows(read, **params)
+
+    monkeypatch.setattr(running.node.store, "rows", counted)
+    for path in (f"{root}/", f"{root}", f"{root}/7.txt", id_of(b"same")):
+        reads.clear()
+        assert (await ask(running, path, "localhost")).status == 404, path
+        assert 0 < len(reads) < MANY // 10, path
+
+
+async def test_what_is_public_is_found_behind_what_the_same_app_hides(running: Running) -> None:
+    await deploy(running, "blog", {f"private/{n:04}.txt": b"same" for n in range(1050)} | {"z.txt": b"same"})
+    assert (await ask(running, id_of(b"same"))).body == b"same"
+    folder = cid.folders({"k.txt": (id_of(b"k"), 1)})[""]
+    hidden = {f"private/{n:04}/k.txt": b"k" for n in range(250)}
+    await deploy(running, "blog", hidden)
+    assert (await ask(running, f"{folder}/")).status == 404
+    await deploy(running, "blog", {**hidden, "shown/k.txt": b"k"})
+    for path in (f"{folder}/", f"{folder}/k.txt"):
+        assert (await ask(running, path)).status == 200, path
+
+
+@pytest.mark.parametrize("host", ["admin.localhost", "localhost", "blog.localhost"])
+async def test_nobody_may_ask_for_too_much(
+    running: Running, root: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.net.gate.is_loopback", lambda address: False)
+    limit(running, requestBurst=3)
+    assert [(await ask(running, f"{root}/", host)).status for _ in range(4)] == [200] * 3 + [429]

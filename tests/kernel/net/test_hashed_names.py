@@ -76,7 +76,16 @@ def test_most_hashes_of_builders_are_seen() -> None:
         hashes = ["".join(made.choices(alphabet, k=length)) for _ in range(1000)]
         seen = sum(is_immutable(f"assets/index-{one}.js") for one in hashes)
         assert seen > 900, (alphabet, length)
-        assert all(may_linger(f"assets/index-{one}.js") for one in hashes)
+        for name in ("assets/index-{}.js", "js/index.{}.css", "chunk-{}.mjs"):
+            seen = sum(may_linger(name.format(one)) for one in hashes)
+            assert seen > (950 if alphabet == base64url else 990), (name, alphabet, length)
+
+
+def test_the_hashes_of_esbuild_are_seen_after_the_names_its_chunks_have() -> None:
+    made = random.Random(7)
+    for _ in range(1000):
+        one = "".join(made.choices(string.ascii_uppercase + "234567", k=8))
+        assert may_linger(f"chunk-{one}.js") and may_linger(f"de/styles-{one}.css")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +98,30 @@ def test_most_hashes_of_builders_are_seen() -> None:
         ("app.js", False),
         ("about.html", False),
         ("index-DmDbOVBC.html", False),
+        ("js/main.3f2a91bc.chunk.js", True),
+        ("js/index-DmDbOVBC.js", True),
+        ("static/0a1b2c3d4e5f.js", False),
+        ("js/firebase-config.js", False),
+        ("js/admin-settings.js", False),
+        ("js/app-Settings.js", False),
+        ("js/app-SETTINGS.js", False),
+        ("js/app-VERSION2.js", False),
+        ("js/app-myModule.js", False),
+        ("js/app-api_keys.mjs", False),
+        ("js/api-keys2024.js", False),
+        ("js/web3auth.js", False),
+        ("js/migrate-v1-to-v2.js", False),
+        ("js/stats-20231215.js", False),
+        ("js/stats-15122023.js", False),
+        ("js/cafe-cafe2023.js", False),
+        ("js/index.cafebabe.js", True),
+        ("js/index.18527432.js", True),
+        ("js/jquery-3.6.0.min.js", False),
+        ("old-A2BCDEFG.backup/secrets.js", False),
+        ("assets/firebase-settings.js", False),
+        ("assets/settings.js", False),
+        ("css/print-stylesheet.css", False),
+        ("tailwind.config.js", False),
     ],
 )
 def test_code_with_a_hash_lingers_wherever_it_lies(path: str, lingers: bool) -> None:

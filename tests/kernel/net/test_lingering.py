@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kernel.fs.edition import GRACE
+from kernel.net.lookup import may_linger
 from tests.kernel.fs.site import deploy, get, twice
 from tests.support import Running
 
@@ -48,3 +49,34 @@ async def test_chunks_are_those_of_the_app_alone(running: Running) -> None:
     await deploy(running, "blog", {"index.html": b"new"})
     await deploy(running, "other", {"index.html": b"other"})
     assert (await get(running, "/chunk-A2BCDEFG.js", host="other")).status == 404
+
+
+async def test_what_was_deleted_is_gone_at_once_whatever_it_was_called(running: Running) -> None:
+    names = ("js/firebase-config.js", "js/settings.js", "assets/admin-settings.js", "app-SETTINGS.css", "secrets.mjs")
+    await deploy(running, "blog", {"index.html": b"1", **dict.fromkeys(names, b"secret")})
+    for name in names:
+        assert (await get(running, f"/{name}")).status == 200
+    await deploy(running, "blog", {"index.html": b"1"})
+    for name in names:
+        assert (await twice(running, f"/{name}")).status == 404, name
+
+
+async def test_what_needs_permission_needs_it_after_its_release_too(running: Running) -> None:
+    path = "private/assets/late-BbB_3p-W.js"
+    await deploy(running, "blog", {"index.html": b"old", path: b"private"})
+    await deploy(running, "blog", {"index.html": b"new"})
+    assert (await twice(running, f"/{path}")).status == 401
+    allowed = await running.ask("GET", f"/{path}", host=f"blog.{running.site.domain}", key="read")
+    assert (allowed.status, allowed.body) == (200, b"private")
+    assert "private" in allowed.headers["Cache-Control"]
+    assert (await twice(running, f"/{path}")).status == 401
+    # a rule cannot lead past it
+    rules = f"/open /{path} 200\n".encode()
+    await deploy(running, "blog", {"index.html": b"new", "_redirects": rules})
+    assert (await get(running, "/open")).status in (401, 404)
+
+
+def test_a_hash_of_digits_alone_lingers_too() -> None:
+    """One in a hundred hashes of ten hexadecimal digits has no letter in it."""
+    assert may_linger("assets/app-1215308868.js")
+    assert not may_linger("js/20231215.js")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernel.base.errors import FaztError
 from kernel.net.visits import COUNTERS, HOUR, SWEEP, Visits
 from kernel.storage.sweep import sweep
+from tests.kernel.fs.site import Wire, deploy
 from tests.support import Running
 
 
@@ -46,7 +47,7 @@ async def test_counting_writes_nothing_and_is_seen_at_once(node: Running) -> Non
     shop, visits, before = id_of(node, "shop"), node.node.visits, node.content()
     for status, size in ((200, 10), (204, 0), (304, 1), (404, 5), (499, 5), (500, 7), (101, 3)):
         visits.count(shop, status, size)
-    visits.add(shop, 4, 100)
+    visits.add(shop, 200, 4, 100)
     assert node.content() == before
     expected = [11, 131, 6, 1, 2, 1]
     assert await totals(node) == expected
@@ -58,6 +59,44 @@ async def test_counting_writes_nothing_and_is_seen_at_once(node: Running) -> Non
     assert await totals(node) == [12, 132, 7, 1, 2, 1]
     await node.node._flush(visits)
     assert await totals(node) == [12, 132, 7, 1, 2, 1]
+
+
+PAGE = b"a page of some length"
+
+
+async def visit(node: Running, *, door: bool) -> None:
+    """Each kind of answer twice; all by the door, or none."""
+    async with Wire(node) as wire:
+        tag = (await wire.ask("/a.html", "shop")).headers["ETag"]
+        for _ in range(2):
+            for method in ("GET", "HEAD"):
+                for headers in ({}, {"If_None_Match": tag}):
+                    if not door:
+                        node.server.gate.front.drop()
+                    await wire.ask("/a.html", "shop", method, **headers)
+
+
+async def test_what_the_door_answers_is_counted_as_everything_else_is(node: Running) -> None:
+    await deploy(node, "shop", {"a.html": PAGE})
+    before = await totals(node)
+    await visit(node, door=False)
+    slow = [now - then for now, then in zip(await totals(node), before, strict=True)]
+    assert slow[0] == 9 and slow[2:] == [5, 4, 0, 0]
+    asked = node.server._web.requests_count
+    await visit(node, door=True)
+    assert node.server._web.requests_count - asked < 9, "the door took part in it"
+    assert [now - 2 * one - then for now, one, then in zip(await totals(node), slow, before, strict=True)] == [0] * 6
+
+
+async def test_what_the_door_answered_is_written_with_the_rest(node: Running) -> None:
+    await deploy(node, "shop", {"a.html": PAGE})
+    await visit(node, door=True)
+    await node.node.supervisor.tasks["visits"].work()
+    assert node.node.visits.waiting == {}
+    assert [row[3] for row in node.content()["app_visits"]] == [9]
+    await visit(node, door=True)
+    await node.node.stop()
+    assert [row[3] for row in node.content()["app_visits"]] == [18]
 
 
 @pytest.mark.parametrize("status", [0, 99, 100, 103, 199, 600, 999, -1])
@@ -116,8 +155,8 @@ async def test_nothing_is_lost_and_nothing_counted_twice(node: Running, todo: li
             visits.count(id_of(node, slug), status, size)
             made[slug].update({"requests": 1, "bytes": size, f"status_{status // 100}xx": 1})
         elif verb == "add":
-            visits.add(id_of(node, slug), 3, size)
-            made[slug].update({"requests": 3, "bytes": size, "status_2xx": 3})
+            visits.add(id_of(node, slug), status, 3, size)
+            made[slug].update({"requests": 3, "bytes": size, f"status_{status // 100}xx": 3})
         elif verb == "flush":
             await node.node._flush(visits)
         elif verb == "fail":
