@@ -55,6 +55,7 @@ from kernel.storage.sweep import sweep
 from kernel.syscall import Registry
 from kernel.syscall.call import Ports
 from kernel.syscall.driver import Driver
+from kernel.syscall.plan import Step
 
 PARTS: tuple[ModuleType, ...] = (
     facts,
@@ -182,11 +183,22 @@ class Node:
         self.ports.fill(Published(__version__))
         self.ports.fill(self.events)
         self.ports.fill(self.visits)
-        self.ports.fill(Site(self.settings["net.domain"], self.settings["net.port"]))
+        self.ports.fill(self._last_site())
         self.driver = Driver(self.registry, self.store, self.ports, self.clock, self.journal)
         self.caller = Caller(self.driver, self.store)
         self.ports.fill(self.caller)
         self.ports.filled[AppNames] = self.caller
+
+    def _last_site(self) -> Site:
+        """Where the node was reached when it last ran: a flag may have said another port than the settings."""
+        domain, _, port = (facts.fact(self.store, "site") or "").rpartition(":")
+        if domain == self.settings["net.domain"] and port.isdigit():
+            return Site(domain, int(port))
+        return Site(self.settings["net.domain"], self.settings["net.port"])
+
+    def remember_site(self, site: Site) -> list[Step]:
+        place = f"{site.domain}:{site.port}"
+        return [] if facts.fact(self.store, "site") == place else list(facts.remember(self.store, "site", place).steps)
 
     def _introduce(self) -> None:
         """A new file learns which node it is and which key its secrets are sealed with."""

@@ -91,6 +91,8 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     await server.listen(opened)
     await server.listen_here(own)
     lock.note(run=new_id("run"), socket=str(own), url=site.url, admin_url=site.admin_url, version=__version__)
+    if steps := node.remember_site(site):
+        await node.store.write(steps)
     node.supervisor.start()
     node.jobs.start()
     announce(await _ready(node, site))
@@ -112,6 +114,7 @@ def attach(node: Node, site: Site) -> Server:
     api = Api(node.caller, authenticator.identify)
     gate = Gate(node.settings, node.clock, lambda: node.store.generation)
     gate.front.counted = node.visits.add
+    node.visits.gather = gate.front.flush
     missing = Site404(Pages(SYSTEM_APPS / "404"))
     sending = Sending(node.content, node.variants, gate.front)
     sites = Sites(

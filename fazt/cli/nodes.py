@@ -86,8 +86,13 @@ def _announce(ready: dict[str, Any]) -> None:
         f"  Sign in    {ready['signin_url']}\n"
         f"             (once, within 15 minutes; `fazt signin-link` makes another)\n"
         f"  Data       {ready['db']}\n\n"
-        f"  Publish a folder with: fazt deploy DIR\n\n"
+        f"  Publish a folder with: fazt deploy DIR{_which(ready['db'])}\n\n"
     )
+
+
+def _which(db: str) -> str:
+    """What a command must say to mean this node."""
+    return "" if target.database(None).resolve() == Path(db) else f" --db {db}"
 
 
 @click.command("init")

@@ -41,10 +41,18 @@ def _time(name: str, value: Any) -> Any:
     return value
 
 
+def _moved(data: Any) -> str:
+    undo = f"To undo: {data['undo']}\n" if data["undo"] else ""
+    return f"v{data['n']} is live ({data['release']}): {data['url']}\n{undo}"
+
+
 # layouts that differ from a plain table, by capability
 LAYOUTS: dict[str, Callable[[Any], str]] = {
     "storage.kv.entry": lambda data: _value(data["value"]) + "\n",
     "storage.kv.set": lambda data: f"Saved {data['key']}.\n",
+    "fs.cat": lambda data: data,
+    "releases.rollback": lambda data: _moved(data),
+    "releases.promote": lambda data: _moved(data),
     "signin.link": lambda data: data["url"] + "\n",
     "keys.create": lambda data: f"{data['key']}\n",
     "apps.create": lambda data: f"Made {data['slug'] or data['id']}: {data['url']}\n",
@@ -54,6 +62,8 @@ LAYOUTS: dict[str, Callable[[Any], str]] = {
 COLUMNS: dict[str, tuple[str, ...]] = {
     "apps.list": ("slug", "id", "title", "visibility", "status", "url", "deleted_at"),
     "config.list": ("name", "value", "default", "set", "doc"),
+    "releases.list": ("n", "release", "at", "by", "message", "files", "bytes", "live", "preview_url"),
+    "jobs.list": ("id", "kind", "state", "due_at", "attempts", "error"),
     "activity.list": ("at", "actor_type", "actor_id", "action", "resource", "result"),
     "audit.list": ("at", "actor_type", "actor_id", "action", "resource", "result"),
 }

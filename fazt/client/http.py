@@ -13,11 +13,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kernel.base.clock import Clock
 from kernel.base.errors import CODES, FaztError
 
 TIMEOUT = 60.0
 BLOCK = 1 << 18
 JSON = "application/json"
+
+
+# how long a node may take to start: so many looks, with so many seconds between
+RESTARTING, BETWEEN = 50, 0.1
 
 
 class _Here(http.client.HTTPConnection):
@@ -28,9 +33,18 @@ class _Here(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        for pause in (*[BETWEEN] * RESTARTING, None):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(self.timeout)
+            try:
+                self.sock.connect(self._path)
+                return
+            except (ConnectionRefusedError, FileNotFoundError):
+                self.sock.close()
+                if pause is None:
+                    raise
+                # the node of this file starts, or starts again: it will be there in a moment
+                Clock().pause(pause)
 
 
 class _Loopback(http.client.HTTPConnection):

@@ -40,7 +40,7 @@ def node_inside(database: Path) -> Iterator[Path]:
 
 
 async def _listening(node: Node, own: Path) -> Server:
-    server = attach(node, Site(node.settings["net.domain"], node.settings["net.port"]))
+    server = attach(node, node.ports.use(Site))
     await server.listen_here(own)
     return server
 

@@ -35,11 +35,13 @@ class ReleaseName(Line):
 
 
 class Part(Struct, forbid_unknown_fields=True):
-    """One of the targets of a split."""
+    """One of the targets of a split; `app_id` and `release_id` as an answer has them are understood too."""
 
-    app: AppRef
     weight: Weight
+    app: AppRef | None = None
     release: ReleaseName | None = None
+    app_id: AppRef | None = None
+    release_id: ReleaseName | None = None
 
 
 class Share(Line):
@@ -125,8 +127,11 @@ def split(call: Call, parts: list[Part]) -> Meaning:
 
 
 def _target(call: Call, part: Part) -> Target:
-    app = app_id(call, part.app)
-    release = call.use(Releases).id_of(app, part.release) if part.release else None
+    named, wanted = part.app or part.app_id, part.release or part.release_id
+    if named is None:
+        raise invalid("targets", "each needs an app")
+    app = app_id(call, named)
+    release = call.use(Releases).id_of(app, wanted) if wanted else None
     return Target(app, release, part.weight)
 
 
@@ -137,7 +142,7 @@ def part_of(share: str) -> Part:
     if int(weight) > MOST_WEIGHT:
         raise invalid("ids", f"a weight may be {MOST_WEIGHT} at most")
     try:
-        return Part(AppRef.parse(app), int(weight), ReleaseName.parse(release) if release else None)
+        return Part(int(weight), AppRef.parse(app), ReleaseName.parse(release) if release else None)
     except ValueError as error:
         raise invalid("ids", str(error)) from None
 

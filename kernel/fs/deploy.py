@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ MOST_SITE = Setting(
 )
 MOST_FILES = Setting("limits.vfs.maxFiles", int, 20_000, "The files of one site.", least=1, most=200_000)
 MOST_PIECES = 8 * 1024 * 1024
+TRIES = 3
 MOST_INFLATED = 16 * 1024 * 1024
 MOST_MANIFEST = 10 * 1024 * 1024
 FRAME = struct.Struct(">32sQIIB")
@@ -158,12 +159,37 @@ def _stored(call: Call, piece: Piece) -> list[Step]:
 
 
 @syscall("deploy.finish", http="POST /api/deploy/finish", js=False, weight=6, scope="named", body=MOST_MANIFEST)
-async def finish(call: Call, list_: bytes) -> Write[Deployed]:
+async def finish(call: Call, list_: bytes) -> Deployed:
     """Make the files a release and let the app point at it; the body is that of the plan."""
     with _paced(call):
         store = call.use(Store)
         wanted = await store.aside(lambda: understood(call, list_))
-        return await finished(call, wanted)
+        return await released(call, wanted)
+
+
+async def released(call: Call, wanted: Wanted, send: Callable[[], Awaitable[None]] | None = None) -> Deployed:
+    """Write the release. Where another deploy was quicker to make the app, this one is the app's next release; what was
+    collected meanwhile is sent again by `send`, or by whoever asked."""
+    store, said = call.use(Store), list(wanted.warnings)
+    for tries in range(TRIES):
+        wanted.warnings = list(said)
+        try:
+            plan = await finished(call, wanted)
+            answer = plan.result(await store.write(plan.steps) if plan.steps else [])
+            assert answer
+            return answer
+        except FaztError as error:
+            if error.code != "CONFLICT" or tries == TRIES - 1:
+                raise
+            if error.details.get("missing") and send:
+                await send()
+            elif wanted.app is None and not error.details.get("missing"):
+                wanted.app, wanted.slug = target(call, wanted.slug)
+                if wanted.app is None:
+                    raise
+            else:
+                raise
+    raise AssertionError("every try answers or raises")
 
 
 async def finished(call: Call, wanted: Wanted) -> Write[Deployed]:
@@ -387,11 +413,13 @@ def _made(call: Call, wanted: Wanted) -> tuple[Released | None, Tree, bool]:
     if missing:
         raise FaztError(
             "CONFLICT",
-            f"{len(missing)} files have not been sent.",
+            f"{len(missing)} file{'s have' if len(missing) > 1 else ' has'} not been sent.",
             "Deploy again: only what is missing is sent.",
             missing=True,
         )
     there = blobs.known(store, wanted.hashes)
+    if len(there) != len(wanted.hashes):
+        raise trees.gone()
     tree = trees.made_of({path: there[hash] for path, (hash, _) in wanted.files.items()})
     read_manifest(store, tree.files, wanted)
     return _live(call, wanted.app), tree, bool(store.rows(trees.BY_CID, cid=tree.cid))
@@ -399,13 +427,12 @@ def _made(call: Call, wanted: Wanted) -> tuple[Released | None, Tree, bool]:
 
 def read_manifest(store: Store, files: Any, wanted: Wanted) -> None:
     """What the files say of the site itself, and what of it cannot be understood."""
-    for name in (manifest.FILE, manifest.PWA_FILE):
-        if name in files:
-            wanted.said, warnings = manifest.parse(_content(store, files[name], manifest.LARGEST + 1), name)
-            wanted.warnings += warnings
-            if wanted.spa is None:
-                wanted.spa = wanted.said.spa
-            break
+    if chosen := manifest.chosen(files.get):
+        name, file = chosen
+        wanted.said, warnings = manifest.parse(_content(store, file, manifest.LARGEST + 1), name)
+        wanted.warnings += warnings
+        if wanted.spa is None:
+            wanted.spa = wanted.said.spa
     for name, parse in (("_redirects", redirect_rules.parse_redirects), ("_headers", header_rules.parse_headers)):
         if name in files:
             text = _content(store, files[name], 1 << 20).decode("utf-8", "replace")

@@ -164,6 +164,7 @@ _LEFT_OUT = {
     ".ds_store": "made by macOS",
     ".env": "may hold secrets",
     ".envrc": "may hold secrets",
+    ".fazt": "notes of fazt",
     ".npmrc": "may hold secrets",
     ".netrc": "may hold secrets",
     ".aws": "may hold secrets",

@@ -313,11 +313,11 @@ def _move(call: Call, app: str, id: str, live: str | None) -> Write[Moved]:
 
 @syscall("releases.diff", http="GET /api/apps/{app}/releases/{release}/diff", cli="app diff <release>", js=False,
          scope="deploy")  # fmt: skip
-async def diff(call: Call, release: ReleaseRef, *, to: ReleaseRef | None = None) -> Changes:
-    """Which files a release changes: against the live one, or the one named with --to."""
+async def diff(call: Call, release: ReleaseRef, *, from_: ReleaseRef | None = None) -> Changes:
+    """Which files a release changes: against the live one, or the one said as `from`."""
     app, store = call.app or "", call.use(Store)
     new = one(store, find(store, app, release))
-    other = find(store, app, to) if to else live_of(call, app)
+    other = find(store, app, from_) if from_ else live_of(call, app)
     old = one(store, other) if other else None
     assert new
 

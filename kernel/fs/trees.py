@@ -35,9 +35,20 @@ create index tree_folders_tree on tree_folders (tree_id);
     ),
 )
 BY_CID = Read("select id, files, bytes from {trees} where cid = :cid")
-OF_FOLDER = Read("select tree_id, path from {tree_folders} where cid = :cid order by tree_id, path limit :limit")
-OF_BLOB = Read("select tree_id, path from {tree_files} where blob_id = :blob limit :limit")
-PINNED = Read("select 1 from {trees} where id = :tree and pinned_at is not null")
+# one step from tree to tree, however often each holds what is looked for
+_TREES_WITH = """with recursive held(tree) as (
+  select min(tree_id) from {{{table}}} where {what} and tree_id > :after
+  union all select (select min(tree_id) from {{{table}}} where {what} and tree_id > held.tree)
+  from held where held.tree is not null limit :limit) select tree from held where tree is not null"""
+WITH_FOLDER = Read(_TREES_WITH.format(table="tree_folders", what="cid = :cid"))
+WITH_BLOB = Read(_TREES_WITH.format(table="tree_files", what="blob_id = :blob"))
+FOLDER_IN = Read("""select path from {tree_folders} where cid = :cid and tree_id = :tree and path >= :first
+order by path limit :limit""")
+BLOB_IN = Read("""select path from {tree_files} where blob_id = :blob and tree_id = :tree and path >= :first
+order by path limit :limit""")
+PINNED = Read("select id from {trees} where id in (select value from json_each(:trees)) and pinned_at is not null")
+HOLDING = Read("""select distinct tree_id from {tree_files}
+where tree_id in (select value from json_each(:trees)) and path in (select value from json_each(:paths))""")
 PATHS = Read(
     "select path from {tree_files} where tree_id = :tree and path >= :first and path < :last order by path limit :limit"
 )
@@ -51,7 +62,6 @@ FILES = Read(
 where f.tree_id = :tree and f.path >= :first and f.path < :last order by f.path limit :limit offset :offset"""
 )
 COUNT = Read("select count(*) from {tree_files} where tree_id = :tree and path >= :first and path < :last")
-HAS_BELOW = Read("select 1 from {tree_files} where tree_id = :tree and path >= :first and path < :last limit 1")
 
 MAKE = Append("""insert into {trees} (cid, files, bytes, touched_at, created_at) values (:cid, :files, :bytes, :at, :at)
 on conflict (cid) do update set touched_at = :at""")
@@ -103,14 +113,8 @@ def made_of(files: Mapping[str, Known]) -> Tree:
 
 def kept(store: Scoped, tree: Tree, there: bool, at: int) -> Write[None]:
     """Write the tree down; every blob is looked at again in the same batch. `there`: it was found to exist."""
-    gone = FaztError(
-        "CONFLICT",
-        "Some of the content was removed meanwhile.",
-        "Deploy again: only what is missing is sent.",
-        missing=True,
-    )
     if there:
-        return store.do(TOUCH, cid=tree.cid, at=at).expect(1, gone)
+        return store.do(TOUCH, cid=tree.cid, at=at).expect(1, gone())
     rows = to_text([[path, file.id, file.cid] for path, file in tree.files.items()])
     folders = to_text([[path, id] for path, id in tree.folders.items()])
     made = {"cid": tree.cid, "files": len(tree.files), "bytes": tree.bytes, "at": at}
@@ -118,18 +122,23 @@ def kept(store: Scoped, tree: Tree, there: bool, at: int) -> Write[None]:
     return (
         Write[None]([Step(MAKE.sql, made)])
         + store.do(CLEAR, cid=tree.cid)
-        + filled.expect(len(tree.files), gone)
+        + filled.expect(len(tree.files), gone())
         + Write([Step(FOLD.sql, {"cid": tree.cid, "folders": folders})])
+    )
+
+
+def gone() -> FaztError:
+    return FaztError(
+        "CONFLICT",
+        "Some of the content was removed meanwhile.",
+        "Deploy again: only what is missing is sent.",
+        missing=True,
     )
 
 
 def find(store: Store, tree: int, path: str) -> File | None:
     rows = store.rows(FILE, tree=tree, path=path)
     return File(*rows[0]) if rows else None
-
-
-def has_folder(store: Store, tree: int, folder: str) -> bool:
-    return bool(store.rows(HAS_BELOW, tree=tree, **below(folder)))
 
 
 def files(store: Store, tree: int) -> dict[str, tuple[Known, str]]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from kernel.apps import apps
 from kernel.base.settings import Settings
-from kernel.fs import blobs, deploy
+from kernel.fs import blobs, deploy, paths
 from kernel.fs.archive import MIB, Archive, ArchiveLimits
 from kernel.fs.blobs import Piece
 from kernel.fs.cid import CHUNK
@@ -19,7 +19,7 @@ from kernel.fs.deploy import MOST_FILE, MOST_FILES, MOST_SITE, Deployed, Sent, W
 from kernel.fs.pace import Pace
 from kernel.fs.proofs import Proofs
 from kernel.storage.store import Store
-from kernel.syscall import Call, Line, Text, Upload, Write, syscall
+from kernel.syscall import Call, Line, Text, Upload, syscall
 from kernel.syscall.plan import Step
 
 # one batch keeps other writers waiting no longer than this takes to write
@@ -69,25 +69,21 @@ async def deploy_zip(
     source_ref: Origin | None = None,
     source_commit: Origin | None = None,
     include_private: bool = False,
-) -> Write[Zipped]:
+) -> Zipped:
     """Deploy a zip: all of it becomes a release, or nothing changes."""
     with call.use(Pace).of(call.who.id or call.who.kind):
         limits = _limits(call.use(Settings))
         archive, names = await asyncio.to_thread(_opened, file, limits)
         sent = Sent(site_name, names, spa, message)
         wanted = deploy.checked(call, sent)
+        if "index.html" not in wanted.files and not paths.has_handler(wanted.files):
+            wanted.warnings.append("There is no index.html: the front page will not be found.")
         await _store(call, archive, wanted)
-        plan = await deploy.finished(call, wanted)
-        done = plan.then
+        done = await deploy.released(call, wanted, lambda: _store(call, archive, wanted))
         if source_type or source_url or source_ref or source_commit:
             origin = {"source": source_type, "url": source_url, "ref": source_ref, "commit": source_commit}
-            plan = plan + call.store.do(apps.CAME_FROM, id=call.app, **origin)
-
-        def answer(rows: list[list[object]]) -> Zipped:
-            assert done
-            return _answer(done(rows), site_name)
-
-        return plan.giving(answer)
+            await call.use(Store).write(call.store.do(apps.CAME_FROM, id=done.app_id, **origin).steps)
+        return _answer(done, site_name)
 
 
 def _limits(settings: Settings) -> ArchiveLimits:

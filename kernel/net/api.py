@@ -119,6 +119,9 @@ class Api:
         values: Values = {}
         if not asked.request.content_type.startswith("multipart/"):
             raise FaztError("BAD_REQUEST", "Send the file as multipart/form-data.")
+        length = asked.request.content_length
+        if length is not None and length > MOST_FILE + MOST_FIELD:
+            raise too_large(MOST_FILE)
         await asked.invite()
         try:
             reader = await asked.request.multipart()

@@ -248,8 +248,12 @@ class WebServer(web.Server):
     def own(self) -> Plain:
         return Plain(self, OWNER, loop=self._loop, **self._kwargs)
 
-    def pre_shutdown(self) -> None:
+    def close_idle(self) -> None:
+        """Close what nobody waits on. A connection that is told to close throws away what still comes, so one whose
+        request is on its way is left alone: it closes with its answer."""
         for connection in list(self.gate.connections):
             if isinstance(connection, Door):
                 connection.close()
-        super().pre_shutdown()
+        for handler in list(self.connections):
+            if handler._current_request is None and not handler._messages:
+                handler.close()

@@ -74,6 +74,7 @@ class Server:
         self.touch: Any = None  # called with a session that is due for a new end
         self.healthy: Any = lambda: True
         self.active = 0
+        self._answered = asyncio.Event()
         self.draining = False
         self._web = WebServer(
             self.handle,
@@ -111,6 +112,7 @@ class Server:
             response = await self._guarded(request, id)
         finally:
             self.active -= 1
+            self._answered.set()
             log.request_id.reset(token)
         if self.draining:
             response.force_close()
@@ -172,6 +174,10 @@ class Server:
         ):
             return self._health()
         if kind in ("admin", "root") and segments[0] == "ipfs" and self.sites:
+            if kind == "admin" and not asked.local:
+                # what anybody may ask is counted, on this host too
+                handler: Any = request.protocol
+                self._spend(request, handler.peer)
             found = await self.sites.ours["ipfs"](asked, "/".join(segments))
             return found or self._missing(asked, segments)
         if kind == "admin" and segments[0] == "api":
@@ -275,6 +281,11 @@ class Server:
             os.umask(before)
         self._own_socket = path
 
+    async def _all_answered(self) -> None:
+        while self.active:
+            self._answered.clear()
+            await self._answered.wait()
+
     async def drain(self, timeout: float, breath: float = 0.1) -> None:
         """Answer everything that has arrived, then close. Nobody who was connected is cut off."""
         self.draining = True
@@ -285,6 +296,9 @@ class Server:
             listener.close()
         # the first request of the last to come may still be on its way into this process
         await asyncio.sleep(breath)
+        self._web.close_idle()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._all_answered(), timeout)
         self._web.pre_shutdown()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._web.shutdown(timeout), timeout + 1)

@@ -125,7 +125,8 @@ class Sites:
                 found,
                 guarded=guarded,
                 more=more,
-                keep="Set-Cookie" not in more and not guarded and not found.passing and asked.place.own,
+                keep=not (more.keys() & {"Set-Cookie"} or guarded or found.passing or edition.mounts)
+                and asked.place.own,
                 generation=generation,
             )
         self._visits.count(edition.app, response.status, _size(response))

@@ -89,7 +89,7 @@ async def test_21_a_release_of_another_app_is_not_this_one_s(running: Running) -
     for path in ("rollback", "promote"):
         answer = await running.ask("POST", f"/api/apps/blog/{path}", key="deploy", body={"release": other})
         assert (answer.status, answer.code) == (404, "NOT_FOUND")
-    for path in (f"releases/{other}/diff", f"releases/v1/diff?to={other}", f"files?release={other}"):
+    for path in (f"releases/{other}/diff", f"releases/v1/diff?from={other}", f"files?release={other}"):
         assert (await running.ask("GET", f"/api/apps/blog/{path}", key="read")).code == "NOT_FOUND", path
     assert await page(running) == b"blog 3"
 
@@ -144,7 +144,7 @@ async def test_a_difference_is_said_against_the_live_release_or_another(running:
     await three(running)
     data = (await running.ask("GET", "/api/apps/blog/releases/v1/diff", key="read")).data
     assert (data["added"], data["changed"], data["removed"]) == (["only1.txt"], ["index.html"], ["only3.txt"])
-    data = (await running.ask("GET", "/api/apps/blog/releases/v2/diff?to=v2", key="read")).data
+    data = (await running.ask("GET", "/api/apps/blog/releases/v2/diff?from=v2", key="read")).data
     assert data["added"] == data["changed"] == data["removed"] == []
 
 
