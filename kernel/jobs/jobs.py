@@ -178,10 +178,16 @@ class Jobs:
                     await self._recover()
                     recovered = True
                 nap, troubles = await self._pass(), 0
-            except Exception:
+            except Exception as error:
                 troubles += 1
                 nap = min(LONGEST_TROUBLE, 2.0 ** min(troubles, 10))
-                logger.exception("the queue cannot be read or written", extra={"again_in": nap})
+                # a full disk is explained by its words; what nobody foresaw, by its trace
+                known = isinstance(error, FaztError)
+                logger.error(
+                    "the queue cannot be read or written",
+                    exc_info=not known,
+                    extra={"again_in": nap, "why": error.message if isinstance(error, FaztError) else ""},
+                )
             await self._nap(nap)
 
     async def _nap(self, seconds: float) -> None:

@@ -9,10 +9,12 @@ import pytest
 import pytest_asyncio
 
 from tests import support
+from tests.kernel.fs.site import frame
 from tests.kernel.net.endpoints import (
     AT_ROOT,
     BY_HAND,
     ENDPOINTS,
+    NEW_SITE,
     ROLES,
     Endpoint,
     add_user,
@@ -311,6 +313,9 @@ async def test_the_owner_gets_the_answer(running: Running, endpoint: Endpoint, w
 @pytest.mark.parametrize("scope", ["deploy", "deploy:shop"])
 async def test_a_deploy_key_changes_what_it_is_for(running: Running, endpoint: Endpoint, scope: str) -> None:
     names = await furnish(running)
+    # a key for one app has to send what it deploys, also where another app has it already
+    pieces = b"".join(frame(data) for data in NEW_SITE.values())
+    assert (await running.ask("POST", "/api/deploy/pieces", key=scope, raw=pieces)).status == 200
     answer = await send(running, names, endpoint, key=scope)
     assert answer.status == endpoint.status, answer.body
 
