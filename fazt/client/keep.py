@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from fazt.client.folder import File, Folder, stamp, unreadable
-from fazt.client.pieces import CHUNK
 from fazt.client.upload import Upload
+from kernel.fs.cid import CHUNK
 
 
 class OneFile(Folder):

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fazt.client.folder import File, unreadable
 from fazt.client.hashes import open_file
+from kernel.fs.cid import CHUNK
+from kernel.fs.frames import FRAME, RAW, ZLIB
 
-CHUNK = 262_144
-FRAME = struct.Struct(">32sQIIB")
-RAW, ZLIB = 0, 1
-MOST_BODY = 8 * 1024 * 1024
 LEVEL = 1
 # as much as it takes to see whether the rest is worth the work
 SAMPLE = 8192

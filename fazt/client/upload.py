@@ -18,9 +18,10 @@ import msgspec
 from fazt.client.folder import File, Folder
 from fazt.client.hashes import Hashes
 from fazt.client.http import Broken, Link
-from fazt.client.pieces import FRAME, Changed, Piece, bodies, encoded, pieces
+from fazt.client.pieces import Changed, Piece, bodies, encoded, pieces
 from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
+from kernel.fs.frames import FRAME
 
 PAUSES = (0.5, 1.5, 4.0)
 SENDER = "fazt-sender"

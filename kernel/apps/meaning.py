@@ -28,7 +28,9 @@ class Releases:
         raise NotImplementedError
 
 
-class ReleaseName(Line):
+class ReleaseRef(Line):
+    """A release: its id, the 12 characters of it or the first of them, or v and its number."""
+
     least, most = 2, 16
     pattern = r"(?:rel_)?[0-9a-z]{4,12}|v[0-9]{1,9}"
     explain = "must be a release: rel_…, the first of its characters (4 at least), or v and its number"
@@ -39,9 +41,9 @@ class Part(Struct, forbid_unknown_fields=True):
 
     weight: Weight
     app: AppRef | None = None
-    release: ReleaseName | None = None
+    release: ReleaseRef | None = None
     app_id: AppRef | None = None
-    release_id: ReleaseName | None = None
+    release_id: ReleaseRef | None = None
 
 
 class Share(Line):
@@ -142,7 +144,7 @@ def part_of(share: str) -> Part:
     if int(weight) > MOST_WEIGHT:
         raise invalid("ids", f"a weight may be {MOST_WEIGHT} at most")
     try:
-        return Part(int(weight), AppRef.parse(app), ReleaseName.parse(release) if release else None)
+        return Part(int(weight), AppRef.parse(app), ReleaseRef.parse(release) if release else None)
     except ValueError as error:
         raise invalid("ids", str(error)) from None
 

@@ -7,6 +7,7 @@ have the hash it is called by. What nothing refers to is removed a day after it 
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -212,6 +213,17 @@ class Content:
     def whole(self, id: int, size: int) -> bytes:
         """All of a file, past the memory of large ones; on any thread."""
         return b"".join(self._read(id, n) for n in range(pieces_of(size)))
+
+    @contextlib.contextmanager
+    def being_read(self, id: int) -> Iterator[None]:
+        """While it is read, it is not collected."""
+        self.reading[id] += 1
+        try:
+            yield
+        finally:
+            self.reading[id] -= 1
+            if not self.reading[id]:
+                del self.reading[id]
 
     def slices(self, id: int, start: int, end: int) -> Iterator[bytes]:
         """The bytes from start to end (not included), piece by piece."""

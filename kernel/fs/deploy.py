@@ -10,7 +10,6 @@ takes them a day later.
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from kernel.base.text import check_line
 from kernel.fs import blobs, cid, header_rules, paths, redirect_rules, releases, trees
 from kernel.fs.blobs import Known, Piece
 from kernel.fs.cid import CHUNK
+from kernel.fs.frames import FRAME, MOST_BODY, RAW, ZLIB
 from kernel.fs.pace import Pace
 from kernel.fs.proofs import Proofs, withheld
 from kernel.fs.releases import Released
@@ -43,12 +43,9 @@ MOST_SITE = Setting(
     "limits.vfs.maxAppSizeMB", int, 500, "All files of one site together, in MiB.", least=1, most=100_000
 )
 MOST_FILES = Setting("limits.vfs.maxFiles", int, 20_000, "The files of one site.", least=1, most=200_000)
-MOST_PIECES = 8 * 1024 * 1024
 TRIES = 3
 MOST_INFLATED = 16 * 1024 * 1024
 MOST_MANIFEST = 10 * 1024 * 1024
-FRAME = struct.Struct(">32sQIIB")
-RAW, ZLIB = 0, 1
 LONGEST_MESSAGE = 500
 _SHOWN = 20
 
@@ -131,7 +128,7 @@ async def plan(call: Call, list_: bytes) -> Planned:
         return await store.aside(lambda: _planned(call, wanted))
 
 
-@syscall("deploy.pieces", http="POST /api/deploy/pieces", js=False, weight=0, scope="named", body=MOST_PIECES)
+@syscall("deploy.pieces", http="POST /api/deploy/pieces", js=False, weight=0, scope="named", body=MOST_BODY)
 async def pieces(call: Call, frames: bytes) -> Write[Stored]:
     """Send pieces of files, one after another; sending one twice is harmless.
 

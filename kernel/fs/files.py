@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from kernel.apps import apps
+from kernel.apps.meaning import ReleaseRef
 from kernel.base.errors import FaztError, invalid, not_found
 from kernel.base.settings import Settings
 from kernel.fs import blobs, deploy, mime, mounts, paths, releases, trees
@@ -16,7 +17,6 @@ from kernel.fs.blobs import Content, Known, Piece
 from kernel.fs.cid import CHUNK
 from kernel.fs.deploy import Deployed
 from kernel.fs.proofs import Proofs
-from kernel.fs.releases import ReleaseRef
 from kernel.storage.store import Store
 from kernel.syscall import Call, Line, Offset, Page, Scan, Text, Write, syscall
 from kernel.syscall.plan import Step, page

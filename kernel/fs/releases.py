@@ -8,13 +8,14 @@ from typing import Any
 from msgspec import Struct
 
 from kernel.apps import apps
+from kernel.apps.meaning import ReleaseRef
 from kernel.base.errors import FaztError, not_found
 from kernel.base.ids import new_id
 from kernel.base.site import Site
 from kernel.base.tables import Append, Migration, Patch, Read, Table
 from kernel.fs import trees
 from kernel.storage.store import Store
-from kernel.syscall import Call, Line, Offset, Page, Scan, Write, syscall
+from kernel.syscall import Call, Offset, Page, Scan, Write, syscall
 from kernel.syscall.call import Scoped
 from kernel.syscall.plan import Step, page
 from kernel.syscall.words import KeyLimit
@@ -143,14 +144,6 @@ class Changes(Struct, rename={"from_": "from"}):
     added: list[str]
     changed: list[str]
     removed: list[str]
-
-
-class ReleaseRef(Line):
-    """A release: its id, the 12 characters of it or the first of them, or v and its number."""
-
-    least, most = 2, 16
-    pattern = r"(?:rel_)?[0-9a-z]{4,12}|v[0-9]{1,9}"
-    explain = "must be a release: rel_…, the first of its characters (4 at least), or v and its number"
 
 
 def one(store: Store, id: str) -> Released | None:

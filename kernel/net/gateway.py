@@ -23,7 +23,8 @@ from kernel.fs.mime import mime_of
 from kernel.fs.trees import File
 from kernel.net.address import understood
 from kernel.net.asked import Asked
-from kernel.net.sending import Headers, Sending
+from kernel.net.sending import Sending
+from kernel.net.streaming import Headers
 from kernel.storage.store import Store
 
 FOR_EVER = "public, max-age=29030400, immutable"

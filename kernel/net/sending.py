@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from kernel.base.errors import FaztError
 from kernel.fs.blobs import Content
 from kernel.fs.cid import CHUNK
 from kernel.fs.codings import worth_coding
@@ -24,13 +23,13 @@ from kernel.net.asked import OF_SITE, Asked
 from kernel.net.entry import Entry
 from kernel.net.front import Front
 from kernel.net.lookup import Found, is_immutable
-from kernel.net.representation import Multipart, Representation, Verdict
+from kernel.net.representation import Representation, Verdict, etag_of
+from kernel.net.streaming import Headers, in_parts, streamed, without_body
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 SHORT = "public, max-age=300"
 CODE = ("text/html", "text/css", "text/javascript", "application/json", "application/manifest+json", "application/wasm")
 BEACON = b'<script src="/_fazt/beacon.js" defer></script>'
-Headers = CIMultiDict[str]
 # what a whole answer that is the same for everybody is told to, so that the door can give it from now on
 Keep = Callable[[bytes, Headers, Representation], None]
 
@@ -90,7 +89,7 @@ class Sending:
         # without a method that asks for parts: it is sent whole or not at all
         verdict = representation.decide("", asked.request.headers, whole)
         if verdict.status != 200:
-            return _without_body(verdict, whole, headers)
+            return without_body(verdict, whole, headers)
         if keep is not None:
             keep(body, headers, whole)
         return web.Response(body=body, headers=headers)
@@ -103,11 +102,11 @@ class Sending:
         headers["Accept-Ranges"] = "bytes"
         if worth_coding(mime, file.size):
             headers["Vary"] = "Accept-Encoding"
-        whole = Representation(f'"{file.cid}"', file.size, modified, mime)
+        whole = Representation(etag_of(file.cid), file.size, modified, mime)
         verdict = representation.decide(request.method, request.headers, whole)
         headers["ETag"] = whole.etag
         if verdict.status in (400, 412, 416):
-            return _without_body(verdict, whole, headers)
+            return without_body(verdict, whole, headers)
         if verdict.status == 206:
             return await self._parts(asked, file, verdict, headers, whole)
         accept = ",".join(request.headers.getall("Accept-Encoding", []))
@@ -116,7 +115,7 @@ class Sending:
         if variant:
             headers["ETag"] = whole.tag(variant.coding)
         if verdict.status == 304:
-            return _without_body(verdict, whole, headers)
+            return without_body(verdict, whole, headers)
         if variant:
             headers["Content-Encoding"] = variant.coding
         elif file.size > CHUNK:
@@ -131,62 +130,15 @@ class Sending:
     async def _whole(self, asked: Asked, file: File, status: int, headers: Headers) -> web.StreamResponse:
         if file.size <= CHUNK:
             return web.Response(body=self._content.whole(file.id, file.size), status=status, headers=headers)
-        headers["Content-Length"] = str(file.size)
-        return await self._streamed(asked, file, status, headers, self._content.slices(file.id, 0, file.size))
+        with self._content.being_read(file.id):
+            return await streamed(asked, status, headers, file.size, self._content.slices(file.id, 0, file.size))
 
     async def _parts(
         self, asked: Asked, file: File, verdict: Verdict, headers: Headers, whole: Representation
     ) -> web.StreamResponse:
-        if len(verdict.ranges) == 1:
-            start, end = verdict.ranges[0]
-            headers["Content-Range"] = representation.content_range(start, end, file.size)
-            headers["Content-Length"] = str(end - start)
-            return await self._streamed(asked, file, 206, headers, self._content.slices(file.id, start, end))
-        parts = Multipart(whole, verdict.ranges, secrets.token_hex(10))
-        headers["Content-Type"], headers["Content-Length"] = parts.content_type, str(parts.length)
-
-        def pieces() -> Iterator[bytes]:
-            for before, start, end in parts:
-                yield before
-                yield from self._content.slices(file.id, start, end)
-            yield parts.closing
-
-        return await self._streamed(asked, file, 206, headers, pieces())
-
-    async def _streamed(
-        self, asked: Asked, file: File, status: int, headers: Headers, pieces: Iterator[bytes]
-    ) -> web.StreamResponse:
-        """Piece by piece: whoever reads slowly holds one piece of memory, and no snapshot of the file."""
-        headers["Server"], headers["X-Request-ID"] = "fazt", asked.id
-        response = web.StreamResponse(status=status, headers=headers)
-        if asked.request.method == "HEAD":
-            return response
-        self._content.reading[file.id] += 1
-        try:
-            await response.prepare(asked.request)
-            for piece in pieces:
-                await response.write(piece)
-            await response.write_eof()
-        except Exception:
-            # the answer has begun: it is cut off, before another one is written into its middle
-            if asked.request.transport is not None:
-                asked.request.transport.abort()
-            raise
-        finally:
-            self._content.reading[file.id] -= 1
-            if not self._content.reading[file.id]:
-                del self._content.reading[file.id]
-        return response
-
-
-def _without_body(verdict: Verdict, whole: Representation, headers: Headers) -> web.Response:
-    if verdict.status == 400:
-        raise FaztError("BAD_REQUEST", "A condition is given twice.")
-    if verdict.status == 416:
-        headers["Content-Range"] = representation.unsatisfied(whole.size)
-    if verdict.status == 304:
-        headers.pop("Content-Type", None)
-    return web.Response(status=verdict.status, headers=headers)
+        with self._content.being_read(file.id):
+            slices = functools.partial(self._content.slices, file.id)
+            return await in_parts(asked, verdict, whole, headers, slices)
 
 
 def _headers(asked: Asked, edition: Edition, address: Address, found: Found, mime: str, guarded: bool) -> Headers:

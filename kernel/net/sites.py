@@ -21,7 +21,6 @@ from kernel.net.visits import Visits
 from kernel.storage.store import Store
 
 LABELS = 4096
-Missing = Any
 # what the node itself answers on every app's host
 OURS = ("_fazt", "_services", "_lib", "_ws", "ipfs", "ipns")
 NOWHERE = Address("", "")
@@ -37,7 +36,7 @@ class Sites:
         sending: Sending,
         authenticator: Authenticator,
         visits: Visits,
-        missing: Missing,
+        missing: Any,
     ) -> None:
         self._store, self._editions, self._sending = store, editions, sending
         self._authenticator, self._visits, self._missing = authenticator, visits, missing

@@ -15,10 +15,12 @@ import pytest
 from fazt.client.folder import File, Folder
 from fazt.client.hashes import Hashes
 from fazt.client.http import Broken, Link
-from fazt.client.pieces import CHUNK, FRAME, MOST_BODY, RAW, ZLIB, Changed, Piece, bodies, encoded, pieces
+from fazt.client.pieces import Changed, Piece, bodies, encoded, pieces
 from fazt.client.upload import PAUSES, SENDER, Deployed, Upload, Wish
 from kernel.base.clock import ManualClock
 from kernel.base.errors import FaztError
+from kernel.fs.cid import CHUNK
+from kernel.fs.frames import FRAME, MOST_BODY, RAW, ZLIB
 from tests.fazt.fake_node import FakeNode, fake_node
 
 PLAN, PIECES, FINISH = "/api/deploy/plan", "/api/deploy/pieces", "/api/deploy/finish"

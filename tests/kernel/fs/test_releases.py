@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from kernel.apps.meaning import ReleaseRef
 from kernel.base.errors import FaztError
-from kernel.fs.releases import RELEASES, ReleaseRef
+from kernel.fs.releases import RELEASES
 from tests.kernel.fs.site import PAGE, Wire, deploy, get, twice
 from tests.support import Answer, Running
 
