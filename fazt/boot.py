@@ -14,8 +14,9 @@ from typing import Any
 
 from fazt import __version__
 from fazt.cli import gateway
-from kernel.apps import aliases, apps, lineage, root
+from kernel.apps import aliases, apps, env, lineage, root
 from kernel.apps.caller import Caller
+from kernel.apps.env import EnvValues
 from kernel.apps.farewell import Farewell
 from kernel.apps.meaning import Releases
 from kernel.base.clock import Clock
@@ -27,6 +28,8 @@ from kernel.data import kv
 from kernel.fs import blobs, deploy, files, fork, gc, mounts, releases, trees, uploads, variants, zipped
 from kernel.fs.blobs import Content
 from kernel.fs.chores import Chores
+from kernel.fs.deploy import Checks
+from kernel.fs.edition import Editions
 from kernel.fs.known import KnownReleases
 from kernel.fs.pace import Pace
 from kernel.fs.proofs import Proofs
@@ -40,15 +43,28 @@ from kernel.net.analytics import EventBuffer
 from kernel.net.openapi import Published
 from kernel.net.redirects import Clicks
 from kernel.net.visits import Visits
-from kernel.observe import activity
+from kernel.observe import activity, lines_table, log_doors
 from kernel.observe.activity import ActivityJournal
+from kernel.observe.lines import Lines
+from kernel.observe.redact import Redactor
 from kernel.proc import status
 from kernel.proc.status import Running
 from kernel.proc.supervise import Supervisor, Task
-from kernel.security import credentials, keys, links, sessions, users
+from kernel.runtime import invoke, stdlib
+from kernel.runtime import limits as runtime_limits
+from kernel.runtime.checks import CodeChecks
+from kernel.runtime.lower import lowering
+from kernel.runtime.lower.lowering import Lowering
+from kernel.runtime.opening import open_engine
+from kernel.runtime.programs import Programs
+from kernel.runtime.runtime import Runtime
+from kernel.runtime.services import Services
+from kernel.runtime.threads import Threads
+from kernel.security import credentials, keys, links, secrets, sessions, users
 from kernel.security.keys import AppNames, KeyUses
 from kernel.security.passwords import Passwords
 from kernel.security.seal import open_seal
+from kernel.security.secrets import Secrets
 from kernel.storage import config, facts
 from kernel.storage.store import open_store
 from kernel.storage.sweep import sweep
@@ -65,13 +81,17 @@ PARTS: tuple[ModuleType, ...] = (
     credentials,
     links,
     keys,
+    secrets,
     activity,
+    lines_table,
+    log_doors,
     job_tables,
     job_doors,
     apps,
     aliases,
     root,
     lineage,
+    env,
     kv,
     blobs,
     trees,
@@ -90,6 +110,10 @@ PARTS: tuple[ModuleType, ...] = (
     webhooks,
     visits,
     net_settings,
+    runtime_limits,
+    lowering,
+    invoke,
+    stdlib,
     status,
     openapi,
     gateway,
@@ -155,6 +179,9 @@ class Node:
         self._introduce()
         self.passwords, self.key_uses, self.clicks = Passwords(), KeyUses(), Clicks()
         self.events, self.visits = EventBuffer(self.store, self.settings), Visits(self.store)
+        self.secrets = Secrets(self.store, self.seal)
+        self.redactor = Redactor(self.secrets.spoken, self.secrets.version)
+        self.lines = Lines(self.store, self.redactor, lambda ids: visits.there(self.store, ids))
         self.supervisor = Supervisor(self.clock)
         self.jobs = Jobs(self.store, self.clock)
         self._chores()
@@ -170,6 +197,11 @@ class Node:
         self.ports = Ports()
         for port in (self.settings, self.store, self.passwords, self.clicks, self.running, self.seal, self.registry):
             self.ports.fill(port)
+        self.ports.fill(self.secrets)
+        self.ports.fill(self.redactor)
+        self.ports.fill(self.lines)
+        self.env = EnvValues(self.secrets)
+        self.ports.fill(self.env)
         self.content = Content(self.store, self.settings)
         self.ports.fill(self.content)
         self.variants = Variants(self.store, self.content)
@@ -188,6 +220,33 @@ class Node:
         self.caller = Caller(self.driver, self.store)
         self.ports.fill(self.caller)
         self.ports.filled[AppNames] = self.caller
+        self._runtime()
+
+    def _runtime(self) -> None:
+        """What runs apps' code. Nothing of it is loaded before the first request for such code."""
+        self.editions = Editions(self.store, self.content)
+        self.lowering = Lowering(self.store)
+        self.programs = Programs(self.store, self.settings, self.editions, self.content, self.lowering, self.env)
+        self.runtime = Runtime(
+            Services(
+                store=self.store,
+                settings=self.settings,
+                registry=self.registry,
+                driver=self.driver,
+                threads=Threads(),
+                lines=self.lines,
+                clean=lambda app, text: self.redactor.of(app).clean(text),
+                clock=self.clock,
+                version=__version__,
+                open_engine=lambda: open_engine(self.registry, self.path.parent, self.clock),
+            )
+        )
+        self.programs.retire = self.runtime.guests.retire
+        checks = CodeChecks(self.store, self.settings, self.content, self.programs, self.env)
+        self.ports.fill(checks, Checks)
+        self.ports.fill(self.programs)
+        self.ports.fill(self.runtime)
+        self.supervisor.add(Task("idle guests", 5, self.runtime.sweep))
 
     def _last_site(self) -> Site:
         """Where the node was reached when it last ran: a flag may have said another port than the settings."""
@@ -223,6 +282,7 @@ class Node:
 
         self.supervisor.add(Task("expired rows", 300, expired))
         self.supervisor.add(Task("activity", 2, lambda: self._flush(self.journal), last=True))
+        self.supervisor.add(Task("log lines", 1, self.lines.write, last=True))
         self.supervisor.add(Task("clicks", 10, lambda: self._flush(self.clicks), last=True))
         self.supervisor.add(Task("key uses", 60, key_uses, last=True))
         self.supervisor.add(Task("events", 30, lambda: self._flush(self.events), last=True))
@@ -238,10 +298,13 @@ class Node:
                 raise
 
     async def stop(self) -> None:
+        await self.runtime.stop()
+        await self.lowering.close()
         await self.jobs.stop()
         await self.supervisor.stop()
 
     def close(self) -> None:
+        self.runtime.close()
         self.passwords.close()
         self.variants.close()
         self.store.close()

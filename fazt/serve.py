@@ -17,7 +17,6 @@ from fazt.boot import Node
 from kernel.base.errors import FaztError
 from kernel.base.ids import new_id
 from kernel.base.site import Site
-from kernel.fs.edition import Editions
 from kernel.identity.signin import SignIn, toucher
 from kernel.net import sockets
 from kernel.net.api import Api
@@ -35,6 +34,8 @@ from kernel.net.server import Server, Site404
 from kernel.net.sites import Sites
 from kernel.net.track import Track
 from kernel.observe import log
+from kernel.runtime.direct import Direct
+from kernel.runtime.http import AppCode
 from kernel.security import links
 from kernel.security.throttle import Throttle
 from kernel.storage.connection import in_words
@@ -119,7 +120,7 @@ def attach(node: Node, site: Site) -> Server:
     sending = Sending(node.content, node.variants, gate.front)
     sites = Sites(
         store=node.store,
-        editions=Editions(node.store, node.content),
+        editions=node.editions,
         sending=sending,
         authenticator=authenticator,
         visits=node.visits,
@@ -128,6 +129,7 @@ def attach(node: Node, site: Site) -> Server:
     track = Track(node.store, node.events, site.domain)
     sites.ours["ipfs"] = Gateway(node.store, sending).answer
     sites.ours["_fazt"] = OnSites(track).answer
+    sites.code = AppCode(node.runtime, node.programs, authenticator, node.settings)
     server = Server(
         api=api,
         authenticator=authenticator,
@@ -138,6 +140,15 @@ def attach(node: Node, site: Site) -> Server:
         sites=sites,
     )
     server.use(gate)
+    gate.answers = Direct(
+        server=server,
+        sites=sites,
+        programs=node.programs,
+        runtime=node.runtime,
+        visits=node.visits,
+        gate=gate,
+        https=site.https,
+    )
     SignIn(
         store=node.store,
         clock=node.clock,

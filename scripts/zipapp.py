@@ -26,10 +26,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OUR_PACKAGES = ("fazt", "kernel", "services", "stdlib-js")
+OUR_PACKAGES = ("fazt", "kernel", "services")  # stdlib-js is in kernel/runtime/guest, as what it becomes
 # Pack -> top-level modules. Such a pack is unpacked when one of its modules is first imported. That is worth it for
 # what most installations never use; the cryptography modules (5 of 12 MB) would only save 60 ms of one first start.
-GROUPS: dict[str, tuple[str, ...]] = {}
+GROUPS: dict[str, tuple[str, ...]] = {
+    "engine": ("wasmtime",),
+    "typescript": ("dukpy",),
+    "languages": ("babel",),
+    "zones": ("tzdata",),  # most machines have their own
+}
+# What numbers and dates can be written in, with all countries; English says the rest.
+LANGUAGES = (
+    "ar bg bn ca cs da de el en es et fa fi fil fr gu he hi hr hu id it ja kn ko lt lv ml mr ms nb nl no pl pt ro root "
+    "ru sk sl sr sv sw ta te th tr uk ur vi zh"
+)
 
 NEWEST_GLIBC = 28  # wheels that need a later glibc 2.x are not taken, even if this machine has it
 OLDEST_TIME = (1980, 1, 1, 0, 0, 0)
@@ -39,6 +49,8 @@ NOT_NEEDED = re.compile(
     r"|\.(pyi|pyx|pxd|pxi|c|h|hpp|cpp|hash)$|(^|/)py\.typed$"
     r"|^(bin|[^/]+\.dist-info)/"
     r"|^apsw/sqlite_extra_binaries/(sqlite3_|libsqlite3_tool)"  # programs; the extensions stay
+    r"|^dukpy/jsmodules/(?!typescriptServices\.js$)|^dukpy/webassets/|^babel/messages/"
+    rf"|^babel/locale-data/(?!({LANGUAGES.replace(' ', '|')})[_.])"
 )
 LICENCE = re.compile(
     r"^([^/]+)-[^-/]+\.dist-info/(?:licenses/(.+)|((?:licen[cs]e|copying|notice|authors)[^/]*))$", re.I

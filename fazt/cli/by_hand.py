@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fazt.cli import deploy, download, nodes, peers, printed, releases, upload
+from fazt.cli import deploy, download, env, logs, nodes, peers, printed, releases, upload
 from fazt.cli.options import with_shared
 from fazt.cli.project import attach
 
@@ -24,6 +24,12 @@ COMMANDS: dict[str, click.Command] = {
     "storage cid": download.content_id,
     "storage upload": upload.upload,
     "open": releases.open_,
+    "logs": logs.logs,
+    "app logs": logs.app_logs,
+    "env set": env.set_,
+    "app env list": env.app_list,
+    "app env set": env.app_set,
+    "app env unset": env.app_unset,
     "status": releases.status,
     "peer add": peers.add,
     "peer list": peers.list_,

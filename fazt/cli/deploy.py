@@ -12,6 +12,7 @@ from fazt.cli.options import style_of
 from fazt.cli.progress import Progress, count_of, format_short
 from fazt.client import naming
 from fazt.client.advice import advice
+from fazt.client.bundle import BundledFolder, bundle_of
 from fazt.client.folder import Folder, nothing_in, opened
 from fazt.client.hashes import Hashes
 from fazt.client.reach import meant, reached
@@ -56,7 +57,7 @@ def deploy(
     upload: Upload | None = None
     try:
         with reached(chosen) as link:
-            folder = Folder(where, include_private)
+            folder = BundledFolder(where, include_private)
             if not folder.files:
                 raise nothing_in(where.resolve())
             warnings += folder.warnings + advice(where, folder)
@@ -77,7 +78,7 @@ def deploy(
         progress.end()
     note = naming.link(where, done.answer["name"])
     warnings += [note] if note else []
-    _show(done, warnings, clock.monotonic() - start, style)
+    _show(done, upload.folder, warnings, clock.monotonic() - start, style)
     return 0
 
 
@@ -96,13 +97,25 @@ def _hinted(error: FaztError, *, said: bool) -> FaztError:
     return error
 
 
-def _show(done: Deployed, warnings: list[str], seconds: float, style: str) -> None:
+def _bundled(folder: Folder) -> dict[str, Any]:
+    """What is said of a bundle to programs; nothing where there is none."""
+    bundle = bundle_of(folder)
+    return {"bundle": bundle.facts} if bundle else {}
+
+
+def _say_bundle(folder: Folder) -> None:
+    if bundle := bundle_of(folder):
+        output.say(bundle.told)
+
+
+def _show(done: Deployed, folder: Folder, warnings: list[str], seconds: float, style: str) -> None:
     answer = done.answer
     warnings = [*warnings, *answer.get("warnings", ())]
     if style != "table":
-        facts = {**answer, "bytes_sent": done.bytes_sent, "seconds": round(seconds, 3), "warnings": warnings}
-        output.show("deploy", facts, None, style)
+        sent = {"bytes_sent": done.bytes_sent, "seconds": round(seconds, 3)}
+        output.show("deploy", {**answer, **_bundled(folder), **sent, "warnings": warnings}, None, style)
         return
+    _say_bundle(folder)
     _warn(warnings)
     output.write(output.safe(_told(done, seconds)))
 
@@ -150,11 +163,13 @@ def _show_plan(upload: Upload, warnings: list[str], style: str) -> int:
         "bytes": upload.folder.size,
         "bytes_missing": plan["bytes_missing"],
         "would_send": [file.path for file in sent],
+        **_bundled(upload.folder),
         "warnings": warnings,
     }
     if style != "table":
         output.show("deploy.plan", facts, None, style)
         return 0
+    _say_bundle(upload.folder)
     _warn(warnings)
     goal = upload.wish.name if plan["app_id"] else f"{upload.wish.name} (a new app)"
     counts = ", ".join(f"{plan[kind]} {kind}" for kind in SIGNS)

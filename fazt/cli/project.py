@@ -29,6 +29,7 @@ GROUPS = {
     "auth": "Your own sessions.",
     "client": "Which node this machine talks to.",
     "config": "The node's settings.",
+    "env": "Environment variables of an app; their values are never shown.",
     "keys": "API keys and their scopes.",
     "kv": "The key-value store of an app.",
     "limits": "The node's limits.",
@@ -38,6 +39,7 @@ GROUPS = {
     "security": "The owner's password.",
     "server": "Setting a node up.",
     "sessions": "Where you are signed in.",
+    "stdlib": "The libraries every app's code can require.",
     "webhooks": "Addresses that other services call, /webhook/<endpoint>.",
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from fazt.cli import compat
 from fazt.cli.options import shared, with_shared
 
 QUICK = {
@@ -17,9 +18,12 @@ QUICK = {
 }
 # works on files of this machine, also when the node is another one
 HERE = {*QUICK, ("app", "download"), ("storage", "cid"), ("open",), ("status",)}
+# written by hand here, whatever the other node knows: they follow, or ask on a terminal
+HERE |= {("logs",), ("app", "logs"), ("app", "env"), ("env", "set")}
 
 
 def is_here(words: list[str]) -> bool:
+    words, _ = compat.current(words)
     return tuple(words[:1]) in HERE or tuple(words[:2]) in HERE
 
 

@@ -129,7 +129,7 @@ class Link:
         with self._in_words(opened):
             content = answer.read()
         self._done(opened, answer)
-        return _understood(content, answer.status, self.where)
+        return None if answer.status == 204 else _understood(content, answer.status, self.where)
 
     def fetch(self, path: str) -> Iterator[bytes]:
         """The bytes of a file, as they come."""
@@ -140,6 +140,25 @@ class Link:
             while block := answer.read(BLOCK):
                 yield block
         self._done(opened, answer)
+
+    def events(self, path: str) -> Iterator[Any]:
+        """What a stream says, as it says it, until the node ends it; an error in it is raised."""
+        opened, answer = self._sent("GET", path, [], "", None)
+        with self._in_words(opened):
+            if answer.status != 200:
+                _understood(answer.read(), answer.status, self.where)
+            kind = b""
+            while line := answer.readline():
+                name, _, value = line.rstrip(b"\r\n").partition(b": ")
+                if name == b"event":
+                    kind = value
+                elif name == b"data":
+                    if kind == b"error":
+                        _understood(b'{"error":' + value + b"}", answer.status, self.where)
+                    yield msgspec.json.decode(value)
+        # a node ends streams when it stops: nothing more comes on this connection
+        self._used.discard(opened[0])
+        opened[0].close()
 
     def close(self) -> None:
         """Ends every connection, also those that wait for an answer."""

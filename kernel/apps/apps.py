@@ -95,6 +95,7 @@ UPDATE = Patch(
   status = coalesce(:status, status), updated_at = :now""",
     where="id = :id and deleted_at is null",
 )
+SAID = Read("select title, source from {apps} where id = :id")
 LIVE = Read("select release_id, visibility, status, spa from {apps} where id = :id and deleted_at is null")
 # those of these apps that anybody may see
 OPEN = Read("""select id from {apps} where id in (select value from json_each(:ids)) and deleted_at is null

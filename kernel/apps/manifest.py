@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from kernel.apps.env_names import EnvWish, wishes
 from kernel.base.errors import FaztError
 from kernel.base.text import check_line
 
@@ -24,6 +25,18 @@ class Analytics(msgspec.Struct):
         self.beacon = self.beacon and self.enabled
 
 
+class RuntimeSaid(msgspec.Struct, forbid_unknown_fields=True):
+    """How far its code may go: less than the node allows. 0: what the node says."""
+
+    maxExecutionSeconds: Annotated[int, msgspec.Meta(ge=0)] = 0
+    maxCpuSeconds: Annotated[float, msgspec.Meta(ge=0)] = 0
+    maxMemoryMB: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class Limits(msgspec.Struct):
+    runtime: RuntimeSaid = msgspec.field(default_factory=RuntimeSaid)
+
+
 class Manifest(msgspec.Struct):
     """Keys that are not named here belong to others: many tools call their own file app.json."""
 
@@ -31,7 +44,11 @@ class Manifest(msgspec.Struct):
     title: str | None = None
     description: str | None = None
     spa: bool | None = None
+    version: str | None = None
+    isolation: Literal["warm", "request"] | None = None
+    limits: Limits = msgspec.field(default_factory=Limits)
     analytics: Analytics = msgspec.field(default_factory=Analytics)
+    env: list[EnvWish] = msgspec.field(default_factory=list)
 
 
 def chosen(find: Callable[[str], T | None]) -> tuple[str, T] | None:
@@ -64,6 +81,10 @@ def _fields(said: dict[str, Any], file: str) -> tuple[Manifest, list[str]]:
     found, warnings = Manifest(), []
     for field in msgspec.structs.fields(Manifest):
         if field.name not in said:
+            continue
+        if field.name == "env":
+            found.env, more = wishes(said["env"], file)
+            warnings += more
             continue
         try:
             value = msgspec.convert(said[field.name], field.type)

@@ -11,7 +11,7 @@ takes them a day later.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,13 @@ MOST_INFLATED = 16 * 1024 * 1024
 MOST_MANIFEST = 10 * 1024 * 1024
 LONGEST_MESSAGE = 500
 _SHOWN = 20
+
+
+class Checks:
+    """What else can be said of files before they are a site. A port: rooms below know more of some of them."""
+
+    async def warnings(self, app: str | None, files: Mapping[str, tuple[str, int]]) -> list[str]:
+        raise NotImplementedError
 
 
 class Sent(Struct, forbid_unknown_fields=True):
@@ -193,6 +200,7 @@ async def finished(call: Call, wanted: Wanted) -> Write[Deployed]:
     """The plan that makes a release of files whose content is here."""
     store = call.use(Store)
     await complete(call, wanted)
+    wanted.warnings += await call.use(Checks).warnings(wanted.app, wanted.files)
     # thousands of files take a while to put together: not on the loop
     return await store.aside(lambda: _released(call, wanted, *_made(call, wanted)))
 

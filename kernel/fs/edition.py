@@ -34,11 +34,15 @@ class Edition(NamedTuple):
     modified: int  # seconds
     visibility: str
     status: str
-    has_handler: bool
+    handler: str  # the file that answers under /api; empty: none
     redirects: Redirects
     headers: Headers
     said: manifest.Manifest
     mounts: tuple[Mount, ...] = ()
+
+    @property
+    def has_handler(self) -> bool:
+        return bool(self.handler)
 
     @property
     def is_open(self) -> bool:
@@ -82,7 +86,7 @@ class Editions:
         if not (wanted or live):
             # a folder that is being worked on may be there before the first release
             none = Edition(
-                app, "", 0, bool(spa), 0, visibility, status, False, Redirects(), Headers(), manifest.Manifest()
+                app, "", 0, bool(spa), 0, visibility, status, "", Redirects(), Headers(), manifest.Manifest()
             )
             return none._replace(mounts=over) if over else None
         release = releases.one(self.store, wanted or live)
@@ -98,7 +102,7 @@ class Editions:
             release.modified_at,
             visibility,
             status,
-            self._has_handler(tree),
+            self._handler(tree),
             self._rules(tree, "_redirects", parse_redirects) or Redirects(),
             self._rules(tree, "_headers", parse_headers) or Headers(),
             self._manifest(tree),
@@ -114,12 +118,12 @@ class Editions:
         for (tree,) in self.store.rows(releases.LEFT_SINCE, of=app, since=since):
             if found := self.file(tree, path):
                 # the release it belongs to may have hidden what the live one would show
-                hidden = paths.is_hidden(path, path.startswith("api/") and self._has_handler(tree))
+                hidden = paths.is_hidden(path, path.startswith("api/") and bool(self._handler(tree)))
                 return None if hidden else found
         return None
 
-    def _has_handler(self, tree: int) -> bool:
-        return any(self.file(tree, path) for path in paths.HANDLERS)
+    def _handler(self, tree: int) -> str:
+        return next((path for path in paths.HANDLERS if self.file(tree, path)), "")
 
     def _rules(self, tree: int, path: str, parse: Callable[[str], tuple[T, list[str]]]) -> T | None:
         file = self.file(tree, path)

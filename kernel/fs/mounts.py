@@ -62,6 +62,11 @@ class HostFile(NamedTuple):
             raise FileNotFoundError
         return file
 
+    def read(self, most: int) -> bytes:
+        """All of it; a file that is larger than `most` has one byte more."""
+        with os.fdopen(self.open(), "rb") as file:
+            return file.read(most + 1)
+
 
 class Mount(NamedTuple):
     prefix: str  # "" or "docs/"
@@ -80,6 +85,24 @@ class Mount(NamedTuple):
         if paths.never_sent(inside.replace(os.sep, "/")) or not os.path.isfile(real):
             return None
         return HostFile(self.folder, inside)
+
+    def below(self, folder: str, most: int) -> list[tuple[str, tuple[int, int]]]:
+        """The paths below a folder of the site (`api/`), each with what changes when its file does: time and size."""
+        inside = folder.removeprefix(self.prefix) if folder.startswith(self.prefix) else ""
+        if not inside and not self.prefix.startswith(folder):
+            return []
+        found = []
+        for at, folders, names in os.walk(os.path.join(self.folder, inside)):
+            folders[:] = sorted(name for name in folders if name != "node_modules" and not name.startswith("."))
+            for name in sorted(names):
+                full = os.path.join(at, name)
+                path = self.prefix + os.path.relpath(full, self.folder).replace(os.sep, "/")
+                if self.find(path):
+                    seen = os.stat(full)
+                    found.append((path, (seen.st_mtime_ns, seen.st_size)))
+                if len(found) >= most:
+                    return found
+        return found
 
     def change(self, path: str, content: bytes | None) -> None:
         """Write a file of the folder, or delete it (no content)."""

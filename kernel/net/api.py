@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_plus
 
 from aiohttp import web
@@ -12,22 +11,23 @@ from aiohttp.multipart import BodyPartReader
 
 from kernel.apps.caller import Caller
 from kernel.base.errors import FaztError, invalid, not_found
-from kernel.base.json import encode
 from kernel.net.asked import Asked, too_large
 from kernel.net.envelope import json_object, success
+from kernel.net.events import Streams
 from kernel.net.formats import FORMATS
+from kernel.net.parts import MOST_FIELD, file_of, text_of
 from kernel.net.router import Endpoint, Router
 from kernel.syscall import Call, Page, Upload, Who
 from kernel.syscall.declare import MOST_FILE
 from kernel.syscall.registry import Entry
 
-MOST_FIELD = 1024 * 1024
 Values = dict[str, Any]
 
 
 class Api:
     def __init__(self, caller: Caller, identify: Callable[[Asked], Who]) -> None:
         self.caller, self.identify = caller, identify
+        self.streams = Streams(caller.driver.clock)
         self.router: Router[Entry | Endpoint] = Router()
         self.endpoints: list[Endpoint] = []
         for entry in caller.driver.registry:
@@ -83,7 +83,8 @@ class Api:
             call = self._permitted(asked, entry, app)
         result = await self.caller.driver.invoke(entry, call, values, lax=lax, files=files, raw=raw)
         if entry.declared.colour == "stream":
-            return await self._stream(asked, result)
+            # who may no longer reads no further
+            return await self.streams.answer(asked, result, lambda: self._still(asked, entry, app))
         return _response(entry, call, result, suffix)
 
     def _permitted(self, asked: Asked, entry: Entry, app: str | None) -> Call:
@@ -129,23 +130,16 @@ class Api:
                 if not isinstance(part, BodyPartReader) or not part.name:
                     raise FaztError("BAD_REQUEST", "The multipart body has a part without a name.")
                 if part.filename is not None:
-                    files[part.name] = Upload(part.filename, await _file(part))
+                    files[part.name] = Upload(part.filename, await file_of(part, MOST_FILE))
                 else:
-                    values[part.name] = (await _part(part)).decode("utf-8", "strict")
+                    values[part.name] = (await text_of(part)).decode("utf-8", "strict")
         except (ValueError, UnicodeDecodeError) as error:
             raise FaztError("BAD_REQUEST", "The multipart body cannot be read.") from error
         return values
 
-    async def _stream(self, asked: Asked, items: AsyncIterator[Any]) -> web.StreamResponse:
-        """Server-sent events; an error on the way is the last of them."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await response.prepare(asked.request)
-        try:
-            async for item in items:
-                await response.write(b"data: " + encode(item) + b"\n\n")
-        except FaztError as error:
-            await response.write(b"event: error\ndata: " + encode(error.public()) + b"\n\n")
-        return response
+    def _still(self, asked: Asked, entry: Entry, app: str | None) -> None:
+        asked.who = self.identify(asked)
+        self._permitted(asked, entry, app)
 
 
 def _query(request: web.BaseRequest) -> Values:
@@ -163,30 +157,6 @@ def _query(request: web.BaseRequest) -> Values:
         except UnicodeDecodeError:
             raise invalid(name, "is not UTF-8") from None
     return values
-
-
-async def _part(part: BodyPartReader) -> bytes:
-    data = bytearray()
-    while chunk := await part.read_chunk(1 << 18):
-        data += chunk
-        if len(data) > MOST_FIELD:
-            raise too_large(MOST_FIELD)
-    return bytes(data)
-
-
-async def _file(part: BodyPartReader) -> BinaryIO:
-    """An uploaded file: a small one stays in memory, a larger one lies on the disk while it is worked on."""
-    # closed with the last reference to it: the call outlives this function
-    spooled = tempfile.SpooledTemporaryFile(MOST_FIELD)  # noqa: SIM115
-    size = 0
-    while chunk := await part.read_chunk(1 << 18):
-        size += len(chunk)
-        if size > MOST_FILE:
-            spooled.close()
-            raise too_large(MOST_FILE)
-        spooled.write(chunk)
-    spooled.seek(0)
-    return cast(BinaryIO, spooled)
 
 
 def _ends_in_parameter(entry: Entry) -> bool:

@@ -13,6 +13,7 @@ from kernel.net.entry import Answer
 from kernel.net.gate import NOBODY, Gate, Peer
 from kernel.net.pace import Outflow
 from kernel.net.proxies import proxy_header
+from kernel.net.straight import Straight
 
 SILENT_SECONDS = 20.0  # connected, and nothing said
 IDLE_SECONDS = 75.0
@@ -33,20 +34,33 @@ def write(transport: asyncio.WriteTransport, answer: Answer) -> None:
 
 
 class Door(asyncio.Protocol):
-    __slots__ = ("_at", "_gate", "_handler", "_outflow", "_parting", "_paused", "_prefix", "_unix", "_wire", "peer")
+    __slots__ = (
+        "_at",
+        "_gate",
+        "_handler",
+        "_outflow",
+        "_parting",
+        "_paused",
+        "_prefix",
+        "_unix",
+        "busy",
+        "peer",
+        "wire",
+    )
 
     def __init__(self, gate: Gate, handler: Handler, unix: bool = False) -> None:
         self._gate, self._handler, self._unix = gate, handler, unix
-        self._wire: Any = None
+        self.wire: Any = None
         self.peer = NOBODY
         self._at = 0.0  # when it was last heard of; below zero: nothing has come yet
         self._prefix: bytes | None = None  # what came of the PROXY protocol's header, while it is not whole
         self._paused = self._parting = False
         self._outflow: Outflow | None = None
+        self.busy: Straight | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         gate = self._gate
-        self._wire = transport
+        self.wire = transport
         self._at = -gate.now()
         gate.connections.add(self)
         self.peer = gate.peer(transport, self._unix)
@@ -68,25 +82,31 @@ class Door(asyncio.Protocol):
         self._gate.left(self)
         self._gate.parting -= self._parting
         self._parting = False
+        if self.busy is not None:
+            self.busy.connection_lost()
 
     def eof_received(self) -> bool | None:
         return None
 
     def data_received(self, data: bytes) -> None:
         gate = self._gate
-        found = gate.front.find(data) if self._prefix is None and not self._parting else None
+        easy = self._prefix is None and not self._parting and self.busy is None
+        found = gate.front.find(data) if easy else None
         if found is not None:
             self._at = now = gate.now()
             answer = gate.answer(found, self.peer, now)
             if type(answer) is bytes:
-                self._wire.write(answer)
+                self.wire.write(answer)
             else:
-                self._wire.writelines(answer)
+                self.wire.writelines(answer)
             return
         self._slowly(data)
 
     def _slowly(self, data: bytes) -> None:
         if self._parting:
+            return
+        if self.busy is not None:
+            self.busy.data_received(data)
             return
         if self._prefix is not None:
             data = self._unwrapped(self._prefix + data)
@@ -94,8 +114,13 @@ class Door(asyncio.Protocol):
                 self.data_received(data)
             return
         data = self._several(data)
-        if data:
+        if data and not self._gate.answers(self, data):
             self._hand_over(data)
+
+    def go_on(self, data: bytes) -> None:
+        self._at = self._gate.now()
+        if data:
+            self.data_received(data)
 
     def _several(self, data: bytes) -> bytes:
         """Answer the simple requests at the beginning; what is left is for aiohttp."""
@@ -108,14 +133,14 @@ class Door(asyncio.Protocol):
             if found is None:
                 break
             answer = self._gate.answer(found, self.peer, now)
-            write(self._wire, answer)
+            write(self.wire, answer)
             size += len(answer) if isinstance(answer, bytes) else sum(map(len, answer))
             start, self._at = end, now
         return data[start:] if start else data
 
     def _hand_over(self, data: bytes) -> None:
         """For good: aiohttp's handler becomes the protocol."""
-        wire, handler = self._wire, self._handler(self.peer)
+        wire, handler = self.wire, self._handler(self.peer)
         self._gate.connections.discard(self)
         if self._paused:
             wire.resume_reading()
@@ -149,14 +174,18 @@ class Door(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._paused = True
-        self._wire.pause_reading()
+        self.wire.pause_reading()
+        if self.busy is not None:
+            self.busy.pause_writing()
 
     def resume_writing(self) -> None:
         self._paused = False
         if self._outflow is not None:
             self._outflow.moved = True
-        if not self._wire.is_closing():
-            self._wire.resume_reading()
+        if not self.wire.is_closing():
+            self.wire.resume_reading()
+        if self.busy is not None:
+            self.busy.resume_writing()
 
     # --- its end
 
@@ -167,9 +196,9 @@ class Door(asyncio.Protocol):
             return
         self._gate.parting += 1
         self._parting, self._at = True, self._gate.now()
-        self._wire.write(answer)
-        if self._wire.can_write_eof():
-            self._wire.write_eof()
+        self.wire.write(answer)
+        if self.wire.can_write_eof():
+            self.wire.write_eof()
 
     def sweep(self, now: float) -> None:
         quiet = now - abs(self._at)
@@ -177,7 +206,7 @@ class Door(asyncio.Protocol):
             if quiet >= PARTING_SECONDS:
                 self.abort()
             return
-        waiting = self._wire.get_write_buffer_size()
+        waiting = self.wire.get_write_buffer_size()
         if waiting:
             if self._outflow is None:
                 self._outflow = Outflow(now, waiting)
@@ -185,6 +214,8 @@ class Door(asyncio.Protocol):
                 self.abort()
             return
         self._outflow = None
+        if self.busy is not None:
+            return
         if self._prefix:
             limit = HEAD_SECONDS
         else:
@@ -193,7 +224,7 @@ class Door(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        self._wire.close()
+        self.wire.close()
 
     def abort(self) -> None:
-        self._wire.abort()
+        self.wire.abort()

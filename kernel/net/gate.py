@@ -18,6 +18,7 @@ from kernel.net.front import Found, Front
 from kernel.net.hosts import is_loopback
 from kernel.net.proxies import FORWARDED, UNIX, Client, Proxies
 from kernel.net.simple import HEAD
+from kernel.net.straight import Answerer
 
 SPARE_FILES = 200  # for the data file, its readers, and programs that are started
 
@@ -69,6 +70,8 @@ class Gate:
         self.buckets = Buckets(1, 1)
         self.proxies = Proxies("")
         self.connections: set[Connection] = set()
+        # whoever else answers whole requests: not what aiohttp would have to read first
+        self.answers: Answerer = lambda connection, data: False
         self.parting = 0  # refused, and given a moment to read why
         self.files = 1 << 30  # open files the system lets us have
         self.strangers = 0  # turned away since the last sweep: the PROXY protocol is on, and they are no proxies

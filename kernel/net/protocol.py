@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +21,9 @@ from kernel.net.door import HEAD_SECONDS, IDLE_SECONDS, Door, write
 from kernel.net.envelope import failure
 from kernel.net.gate import NOBODY, OWNER, Gate, Peer
 from kernel.net.pace import Inflow, Outflow
+from kernel.net.straight import Straight
 
+BUSY_SECONDS = 3600.0
 logger = logging.getLogger("fazt.http")
 # what we look at inside aiohttp's handler: its version is pinned, and one without these is used as it is
 NEEDED = (
@@ -44,15 +47,17 @@ NEEDED = (
 class Plain(RequestHandler):
     """aiohttp's handler, but for what it says of requests that are no HTTP."""
 
-    __slots__ = ("_wire", "gate", "peer")
+    __slots__ = ("busy", "gate", "lost", "peer", "wire")
 
     def __init__(self, manager: WebServer, peer: Peer, **named: Any) -> None:
         super().__init__(manager, **named)
         self.gate, self.peer = manager.gate, peer
-        self._wire: Any = None
+        self.wire: Any = None
+        self.lost: Callable[[], None] | None = None  # told when whoever asks has gone
+        self.busy: Straight | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._wire = transport
+        self.wire = transport
         if self.peer is NOBODY:
             self.peer = self.gate.peer(transport, unix=False)
         if not self.peer.own:
@@ -61,13 +66,16 @@ class Plain(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.gate.left(self)
+        for gone in (self.lost, self.busy and self.busy.connection_lost):
+            if gone:
+                gone()
         super().connection_lost(exc)
 
     def sweep(self, now: float) -> None:
         """Nothing is known of its state; aiohttp closes it when it is idle."""
 
     def abort(self) -> None:
-        self._wire.abort()
+        self.wire.abort()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -108,13 +116,20 @@ class Protocol(Plain):
         if not data:  # aiohttp itself: reading goes on
             super().data_received(data)
             return
+        if self.busy is not None:
+            self.busy.data_received(data)
+            return
         gate = self.gate
         self._at = now = gate.now()
         if self._missing == 0 and self._at_rest():
             found = gate.front.find(data)
             if found is not None:
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-                write(self._wire, gate.answer(found, self.peer, now))
+                write(self.wire, gate.answer(found, self.peer, now))
+                return
+            if gate.answers(self, data):
+                # longer than any answer takes: it is not idle meanwhile
+                self._next_keepalive_close_time = self._loop.time() + BUSY_SECONDS
                 return
         self._missing = boundary.after(self._missing, data)
         self._received += len(data)
@@ -123,6 +138,12 @@ class Protocol(Plain):
             self._head_at = 0.0
         elif not self._head_at:
             self._head_at = now
+
+    def go_on(self, data: bytes) -> None:
+        self._at = self.gate.now()
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if data:
+            self.data_received(data)
 
     def _at_rest(self) -> bool:
         """Everything that came is answered, and nothing is held back."""
@@ -148,21 +169,31 @@ class Protocol(Plain):
             return False
         return not self._request_count if waiter is None else not waiter.done()
 
+    def pause_writing(self) -> None:
+        if self.busy is not None:
+            self.busy.pause_writing()
+        super().pause_writing()
+
     def resume_writing(self) -> None:
         if self._outflow is not None:
             self._outflow.moved = True
+        if self.busy is not None:
+            self.busy.resume_writing()
         super().resume_writing()
 
     # --- too slow, too quiet
 
     def sweep(self, now: float) -> None:
-        waiting = self._wire.get_write_buffer_size()
+        waiting = self.wire.get_write_buffer_size()
         if not waiting:
             self._outflow = None
         elif self._outflow is None:
             self._outflow = Outflow(now, waiting)
         elif self._outflow.stuck(now, waiting):
             self.abort()
+            return
+        if self.busy is not None:
+            self._at = now
             return
         waiter = self._waiter
         if waiter is not None and not waiter.done():
@@ -252,8 +283,9 @@ class WebServer(web.Server):
         """Close what nobody waits on. A connection that is told to close throws away what still comes, so one whose
         request is on its way is left alone: it closes with its answer."""
         for connection in list(self.gate.connections):
-            if isinstance(connection, Door):
+            if isinstance(connection, Door) and connection.busy is None:
                 connection.close()
-        for handler in list(self.connections):
-            if handler._current_request is None and not handler._messages:
+        plain: list[Any] = list(self.connections)
+        for handler in plain:
+            if handler._current_request is None and not handler._messages and handler.busy is None:
                 handler.close()

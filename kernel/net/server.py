@@ -107,12 +107,11 @@ class Server:
         assert isinstance(request, Request)
         id = new_id("req")
         token = log.request_id.set(id)
-        self.active += 1
+        self.enter()
         try:
             response = await self._guarded(request, id)
         finally:
-            self.active -= 1
-            self._answered.set()
+            self.leave()
             log.request_id.reset(token)
         if self.draining:
             response.force_close()
@@ -125,6 +124,14 @@ class Server:
             if LIMITED in request:
                 response.headers.update(rate_headers(self.gate.buckets.rate))
         return response
+
+    def enter(self) -> None:
+        """One request more that a stop waits for."""
+        self.active += 1
+
+    def leave(self) -> None:
+        self.active -= 1
+        self._answered.set()
 
     async def _guarded(self, request: Request, id: str) -> web.StreamResponse:
         try:
@@ -289,6 +296,7 @@ class Server:
     async def drain(self, timeout: float, breath: float = 0.1) -> None:
         """Answer everything that has arrived, then close. Nobody who was connected is cut off."""
         self.draining = True
+        self.api.streams.close()
         self.gate.front.close()
         # connections the kernel has accepted for us but we have not seen yet would be reset by closing at once
         await asyncio.sleep(breath)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -27,6 +27,15 @@ NOWHERE = Address("", "")
 CHALLENGE = ".well-known/acme-challenge/"
 
 
+class Code(Protocol):
+    """A port: what runs apps' code."""
+
+    def entry(self, edition: Edition) -> str:
+        """The file that answers under /api; empty: the app has none."""
+
+    async def answer(self, asked: Asked, edition: Edition, entry: str) -> web.StreamResponse: ...
+
+
 class Sites:
     def __init__(
         self,
@@ -38,12 +47,13 @@ class Sites:
         visits: Visits,
         missing: Any,
     ) -> None:
-        self._store, self._editions, self._sending = store, editions, sending
+        self._store, self.editions, self._sending = store, editions, sending
         self._authenticator, self._visits, self._missing = authenticator, visits, missing
         self._labels: dict[str, Target] = {}
         self._generation = -1
         # what a room below answers under one of OURS: (asked, path) → a response or None
         self.ours: dict[str, Any] = {}
+        self.code: Code | None = None
 
     def target(self, label: str) -> Target:
         """What a label means; remembered until anything that visitors see changes."""
@@ -75,7 +85,7 @@ class Sites:
             if choice is None:
                 return None
             target, cookie = Target("app", choice.app, choice.release), choice.name
-        edition = self._editions.of(target.app, target.release)
+        edition = self.editions.of(target.app, target.release)
         if edition is None:
             return None
         more: dict[str, str] = {}
@@ -99,13 +109,17 @@ class Sites:
                 return ours
         if edition.status != "active":
             raise FaztError("SERVICE_UNAVAILABLE", f"This app is {edition.status}.")
-        method = asked.request.method
-        if method not in ("GET", "HEAD", "POST"):
-            raise _only_read(method)
         guarded = not edition.is_open
         if guarded:
             self._permit(asked, edition)
-        found = lookup.find(self._editions, edition, address) if address else Found(404)
+        if address and is_api(address.path) and self.code and (entry := self.code.entry(edition)):
+            response = await self.code.answer(asked, edition, entry)
+            self._visits.count(edition.app, response.status, _size(response))
+            return response
+        method = asked.request.method
+        if method not in ("GET", "HEAD", "POST"):
+            raise _only_read(method)
+        found = lookup.find(self.editions, edition, address) if address else Found(404)
         if paths.needs_permission(found.path) or (address and paths.needs_permission(address.path)):
             guarded = True
             self._permit(asked, edition)
@@ -113,7 +127,7 @@ class Sites:
             raise _only_read(method)
         if found.to:
             headers = {"Location": found.to, "Cache-Control": "no-cache"}
-            response: web.StreamResponse = web.Response(status=found.status, headers=headers)
+            response = web.Response(status=found.status, headers=headers)
         elif found.file is None:
             response = self._missing.answer(asked.request, "/" + (address.path if address else ""))
         else:
@@ -151,6 +165,10 @@ class Sites:
         who = self._authenticator.by_key(asked, header[0])
         if not who.scopes & {"*", "admin", "read", "deploy", f"deploy:{edition.app}"}:
             raise FaztError("FORBIDDEN", "The key was made for another app.")
+
+
+def is_api(path: str) -> bool:
+    return path == "api" or path.startswith("api/")
 
 
 def _only_read(method: str) -> FaztError:

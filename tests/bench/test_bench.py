@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import caddy, content, deploy, nginx, paced, static, wrk
+from tests.bench import caddy, content, deploy, nginx, paced, runtime, static, wrk
 from tests.bench.__main__ import line, suites
 from tests.bench.measure import Bench, Row, Turn, alone, compared, not_compared, rounds, versus
 
@@ -222,6 +222,24 @@ def test_deploy_has_its_rows(small: Bench, monkeypatch: pytest.MonkeyPatch) -> N
     assert rows["deploy.unchanged"].alone
 
 
+def test_runtime_has_its_rows(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, runtime, CONNECTIONS=2, WRITERS=2, NEIGHBOURS=2, COLD=5, IDLE=5, FIRST=1)
+    rows = {row.name: row for row in runtime.rows(small)}
+    assert {name: (row.target, row.rival) for name, row in rows.items()} == {
+        "runtime.json": (0.5, "aiohttp+uvloop"),
+        "runtime.reads": (0.3, "aiohttp+uvloop"),
+        "runtime.write": (0.25, "aiohttp+uvloop"),
+        "runtime.neighbour": (3, "alone"),
+        "runtime.fib27": (None, "node"),
+        "runtime.parse": (None, "node"),
+        "runtime.stringify": (None, "node"),
+        "runtime.sort": (None, "node"),
+        "runtime.cold": (15, None),
+        "runtime.idle": (60, None),
+    }
+    assert all((row.met is None) == (row.target is None) for row in rows.values())
+
+
 def test_a_named_rival_is_the_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.write_text("#!/bin/sh\n")
@@ -237,4 +255,4 @@ def test_an_unknown_name_is_said() -> None:
     done = bench("nothing-like-that")
     assert done.returncode == 2
     assert "house" in done.stderr
-    assert suites() == ["deploy", "house", "static"]
+    assert suites() == ["deploy", "house", "runtime", "static"]

@@ -23,6 +23,7 @@ def node(shared: Machine) -> Node:
     node.app("filled")
     for n in range(3):
         node.ask("POST", kv_path("filled"), body={"key": f"k{n}", "value": n}, scope="*")
+    shared.fazt("env", "set", "KEPT=1", "--app", "filled", "--db", str(node.db))
     body = {"slug": "talk", "destination": "https://example.com/"}
     assert node.ask("POST", "/api/redirects", body=body, scope="*").status == 201
     hook = {"name": "Build", "endpoint": "build"}
@@ -188,6 +189,8 @@ LISTS = {
     ("audit", "list"): {"offset", "limit", "total", "has_more"},
     ("kv", "list", "--app", "filled"): {"limit", "next"},
     ("alias", "list"): {"offset", "limit", "total", "has_more"},
+    ("env", "list", "--app", "filled"): set(),
+    ("stdlib", "list"): {"offset", "limit", "total", "has_more"},
     ("jobs", "list"): {"offset", "limit", "total", "has_more"},
     ("webhooks", "list"): {"offset", "limit", "total", "has_more"},
     ("releases", "--app", "hello"): {"offset", "limit", "total", "has_more"},

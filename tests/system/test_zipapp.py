@@ -195,9 +195,16 @@ def test_only_what_is_needed_is_inside(built: Path) -> None:
     names = [name for name, _ in members(built)]
     assert "payload/app/fazt/site/page.html" in names
     assert "payload/app/fazt/site/tests/kept.txt" in names
-    unwanted = re.compile(r"deps/.*tests?/|\.(pyi|pyx|pxd|c|h)$|dist-info|RECORD|INSTALLER|direct_url|~$|deps/bin/")
+    languages = {name.split("/")[-1].split(".")[0] for name in names if "/babel/locale-data/" in name}
+    assert {"root", "en_US", "de_AT", "pt_PT", "zh_Hant_TW"} <= languages and "zu" not in languages
+    tools = {name.split("/dukpy/")[1] for name in names if "/dukpy/jsmodules/" in name}
+    assert tools == {"jsmodules/typescriptServices.js"}
+    theirs = "(deps|engine|typescript|languages|zones)"
+    unwanted = re.compile(
+        rf"{theirs}/.*tests?/|\.(pyi|pyx|pxd|c|h)$|dist-info|RECORD|INSTALLER|direct_url|~$|deps/bin/"
+    )
     assert [name for name in names if unwanted.search(name)] == []
-    assert len([name for name in names if name.count("/") < 2]) <= 5
+    assert len([name for name in names if name.count("/") < 2]) <= 8
 
 
 def test_every_dependency_keeps_its_licence(built: Path) -> None:
@@ -522,6 +529,17 @@ def test_a_lazy_pack_is_unpacked_at_its_first_import(built_lazy: Path, tmp_path:
     told = started(built_lazy, env, "cryptography", "argon2")
     assert {Path(told["modules"][name]).parts[-3].split("-")[0] for name in ("cryptography", "argon2")} == {"crypto"}
     assert packs(tmp_path / "home/.cache/fazt") == ["app", "crypto", "deps"]
+
+
+def test_what_only_apps_need_waits_for_them(program: Path, tmp_path: Path) -> None:
+    env = environment(tmp_path, PYTHONTZPATH="")
+    place = tmp_path / "home/.cache/fazt"
+    started(program, env, "aiohttp", "zoneinfo")
+    assert packs(place) == ["app", "deps"]
+    started(program, env, "wasmtime")
+    assert packs(place) == ["app", "deps", "engine"]
+    started(program, env, "dukpy", "babel", "tzdata")
+    assert packs(place) == ["app", "deps", "engine", "languages", "typescript", "zones"]
 
 
 def test_a_lazy_pack_survives_the_replacement_of_the_program(built_lazy: Path, tmp_path: Path) -> None:

@@ -23,13 +23,27 @@ from tests.faults.cut_off import CutOff
 from tests.faults.load import Killing
 from tests.faults.readers import flip
 from tests.faults.term import terminate
+from tests.runtime.apps import Apps
+from tests.runtime.hostile.program import programs
+from tests.runtime.hostile.trial import Trial, complaints, resident
+from tests.runtime.isolation import Isolation
 from tests.system.harness import Machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "torture"
-SLICES = {"kill": 10, "term": 10, "http": 1000, "readers": 5, "deploy": 20}  # rounds on one file; then a new one begins
-BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different")
-UNITS = {"kill": "kills", "term": "stops", "http": "programs", "readers": "runs", "deploy": "cuts"}
+# rounds on one file; then a new one begins
+SLICES = {"kill": 10, "term": 10, "http": 1000, "readers": 5, "deploy": 20, "hostile": 3, "isolation": 20_000}
+LOGGED = 800  # calls whose lines the logs show at once
+BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different", "escaped", "mixed")
+UNITS = {
+    "kill": "kills",
+    "term": "stops",
+    "http": "programs",
+    "readers": "runs",
+    "deploy": "cuts",
+    "hostile": "rounds",
+    "isolation": "calls",
+}
 Totals = dict[str, int]
 
 
@@ -156,12 +170,40 @@ def deploy(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
             raise AssertionError(f"seed {seed}, cut {cut.cuts}: neither the old nor the new release")
 
 
+def hostile(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """All hostile programs, each time in another order."""
+    all_of_them = programs()
+    node = made.up()
+    trial = Trial(Apps(made, node), all_of_them)
+    for turn in range(rounds):
+        before, wrong = resident(node), list[str]()
+        for program in random.Random(seed + turn).sample(all_of_them, len(all_of_them)):
+            wrong += [f"{program.name}: {said}" for said in complaints(program, trial.attempt(program))]
+        torture.add(rounds=1, programs=len(all_of_them), late=len(trial.late), escaped=len(wrong))
+        print(f"round {turn + 1}: {before:.0f} MB before, {resident(node):.0f} MB after", flush=True)
+        if wrong:
+            raise AssertionError(f"seed {seed}, round {turn}:\n" + "\n".join(wrong[:20]))
+
+
+def isolation(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """Interleaved requests of two people to two apps, by eight threads; `--n` counts calls."""
+    both = Isolation(Apps(made, made.up()))
+    for start in range(0, rounds, LOGGED):
+        found = both.run(min(LOGGED, rounds - start), seed + start)
+        strange = both.strange_lines(found)
+        torture.add(calls=found.calls, log_lines=2 * len(found.marks), mixed=len(found.wrong) + len(strange))
+        if found.wrong or strange:
+            raise AssertionError(f"seed {seed}:\n" + "\n".join([*found.wrong, *strange][:20]))
+
+
 NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
     "kill": kill,
     "term": term,
     "http": http,
     "readers": readers,
     "deploy": deploy,
+    "hostile": hostile,
+    "isolation": isolation,
 }
 
 

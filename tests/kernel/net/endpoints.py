@@ -172,6 +172,16 @@ JOB_RUN = {
 }
 ME = {"id": text, "username": text, "role": text, "has_password": flag}
 PAGE = {"offset", "limit", "total", "has_more"}
+LOG_LINE = {
+    "id": number,
+    "timestamp": number,
+    "app": text,
+    "level": "info",
+    "message": "hello",
+    "requestId": maybe_text,
+    "release": maybe_text,
+}
+ENV = {"name": text, "value": "••••••••", "set_at": number}
 DONE = {"success": True, "output": text, "data": Any, "meta": dict}
 STATUS = {"authenticated": flag, "username": maybe_text, "expiresAt": maybe_number}
 STATE = {"state": text, "detail": text}
@@ -216,8 +226,9 @@ def endpoint(route: str, role: str, shape: Shape = None, **how: Any) -> Endpoint
 
 
 OLD_SITE = {"index.html": b"old", "a.txt": b"a"}
-SITE = {"index.html": b"hello", "img/a.txt": b"a"}
-NEW_SITE = {"index.html": b"new", "img/a.txt": b"a"}
+HANDLER = {"api/main.js": b"module.exports = request => ({ path: request.path })"}
+SITE = {"index.html": b"hello", "img/a.txt": b"a", **HANDLER}
+NEW_SITE = {"index.html": b"new", "img/a.txt": b"a", **HANDLER}
 FILE = {"path": text, "size": number, "mime": text, "cid": text, "sha256": text}
 RELEASE = {
     "release": text,
@@ -654,6 +665,43 @@ ENDPOINTS = (
         "admin",
         {"id": text, "hours": [{"hour_at": number, **COUNTERS}], "totals": {**COUNTERS, "requests": 1, "bytes": 7}},
     ),
+    endpoint(
+        "POST /api/apps/{app}/invoke",
+        "admin",
+        {"status": 200, "headers": dict, "body": text, "durationMs": number, "result": {"path": "/api/x"}},
+        body={"path": "/api/x"},
+        writes=True,
+    ),
+    endpoint("GET /api/stdlib", "user", [{"name": text, "version": text, "license": text}], meta=PAGE),
+    endpoint("GET /api/apps/{app}/logs", "admin", [LOG_LINE]),
+    endpoint("GET /api/logs", "admin", [LOG_LINE]),
+    endpoint("GET /api/logs/stream", "admin", path="/api/logs/stream?follow=false"),
+    endpoint("GET /api/apps/{app}/env", "admin", [ENV], methods=("GET", "POST")),
+    endpoint(
+        "POST /api/apps/{app}/env",
+        "admin",
+        {"names": ["A", "B"]},
+        body={"values": {"B": "2", "A": ""}},
+        writes=True,
+        methods=("GET", "POST"),
+    ),
+    endpoint(
+        "PUT /api/apps/{app}/env/{name}",
+        "admin",
+        {"names": ["A"]},
+        path="/api/apps/{app}/env/A",
+        body={"value": "1"},
+        writes=True,
+        methods=("PUT", "DELETE"),
+    ),
+    endpoint(
+        "DELETE /api/apps/{app}/env/{name}",
+        "admin",
+        path="/api/apps/{app}/env/KEPT",
+        status=204,
+        writes=True,
+        methods=("PUT", "DELETE"),
+    ),
     endpoint("GET /api/webhooks", "admin", [WEBHOOK], meta=PAGE, methods=("GET", "POST")),
     endpoint(
         "POST /api/webhooks",
@@ -774,6 +822,9 @@ async def furnish(running: Running) -> dict[str, str]:
     kept = b'{"files":[["kept.txt","%s",4]],"folder":false}' % sha256(b"kept").encode()
     await _raw(running, "uploads.create", kept)
     running.node.visits.count(shop.id, 200, 7)
+    running.node.lines.add(shop.id, "info", "hello")
+    await running.node.lines.write()
+    await running.run("env.put", app="shop", name="KEPT", value="for the test")
     await running.node._flush(running.node.events)
     await running.node._flush(running.node.visits)
     key = await running.run("keys.create", name="spare", scopes=["read"])

@@ -286,7 +286,7 @@ async def test_33_who_does_not_read_is_cut(node: Running, connect: Lines, path: 
     deaf.send(request * 1000)
 
     def waiting() -> bool:
-        return any(each._wire.get_write_buffer_size() for each in node.server.gate.connections)  # type: ignore[attr-defined]
+        return any(each.wire.get_write_buffer_size() for each in node.server.gate.connections)  # type: ignore[attr-defined]
 
     async with asyncio.timeout(20):
         while not waiting():  # noqa: ASYNC110 - what is waited for is not ours to signal
@@ -295,7 +295,7 @@ async def test_33_who_does_not_read_is_cut(node: Running, connect: Lines, path: 
     size = -1
     async with asyncio.timeout(20):
         # the system's own buffers fill first
-        while size != (size := sum(c._wire.get_write_buffer_size() for c in node.server.gate.connections)):  # type: ignore[attr-defined]
+        while size != (size := sum(c.wire.get_write_buffer_size() for c in node.server.gate.connections)):  # type: ignore[attr-defined]
             await connect.seen()
     await connect.pass_time(0)
     await connect.pass_time(DRAIN_SECONDS / 2)

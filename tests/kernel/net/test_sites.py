@@ -308,15 +308,16 @@ async def test_a_single_page_application_falls_back_but_not_for_files(running: R
 async def test_an_api_folder_is_hidden_only_when_it_holds_a_handler(running: Running) -> None:
     await deploy(running, "blog", {"index.html": PAGE, "api/index.html": b"reference", "api/x.js": b"x"})
     assert (await get(running, "/api/")).body == b"reference"
+    code = b"module.exports = request => `mine: ${request.path}`"
     await deploy(
         running,
         "blog",
-        {"index.html": PAGE, "api/main.js": b"code", "api/x.js": b"x", "api/assets/a-Bd3fGh12.js": b"x"},
+        {"index.html": PAGE, "api/main.js": code, "api/x.js": b"x", "api/assets/a-Bd3fGh12.js": b"x"},
     )
     for path in ("/api/main.js", "/api/x.js", "/api/main", "/api/assets/a-Bd3fGh12.js"):
-        assert (await get(running, path)).status == 404
-    await deploy(running, "blog", {"index.html": b"new", "api/main.js": b"code"})
-    assert (await get(running, "/api/assets/a-Bd3fGh12.js")).status == 404, (
+        assert (await get(running, path)).body == b"mine: " + path.encode()
+    await deploy(running, "blog", {"index.html": b"new", "api/main.js": code})
+    assert (await get(running, "/api/assets/a-Bd3fGh12.js")).body.startswith(b"mine"), (
         "not by the way of the release before either"
     )
 

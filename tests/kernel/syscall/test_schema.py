@@ -183,6 +183,9 @@ def test_each_answer_refers_to_its_own_shape() -> None:
         kinds = structs_of(made.answer)
         if made.route is None or made.route.status == 204 or len(kinds) != 1 or made.answer is not kinds[0]:
             continue
+        if made.colour == "stream":
+            # a stream of events is no JSON document
+            continue
         operation = document["paths"][made.route.path][made.route.method.lower()]
         answer = operation["responses"][str(made.route.status)]["content"]["application/json"]["schema"]
         referred = answer["properties"]["data"]["$ref"].rpartition("/")[2]

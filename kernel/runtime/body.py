@@ -1,0 +1,108 @@
+"""The body of a request on its way to an app's code: as a whole, as a form, or as it comes."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import MultipartReader, web
+from aiohttp.multipart import BodyPartReader
+
+from kernel.base.errors import FaztError
+from kernel.net.asked import MOST_BODY, Asked, too_large
+from kernel.net.parts import file_of, text_of
+from kernel.runtime.incoming import Pairs, Part
+
+MOST_FIELDS = 1000
+MOST_FILES = 100
+STREAMED = 256 * 1024  # what is larger comes piece by piece, where the code can take it so
+PIECE = 256 * 1024
+Files = list[tuple[Part, Any]]
+
+
+class Arriving:
+    """A body that is still on its way."""
+
+    def __init__(self, asked: Asked, most_file: int) -> None:
+        self._asked, self._most_file = asked, most_file
+        self._most = most_file + MOST_BODY
+        self._read = 0
+        self._invited = False
+
+    async def read(self) -> bytes:
+        await self._invite()
+        try:
+            data = await self._asked.request.content.read(PIECE)
+        except (web.RequestPayloadError, ConnectionError, EOFError):
+            raise FaztError("BAD_REQUEST", "The body ended early.") from None
+        self._read += len(data)
+        if self._read > self._most:
+            raise too_large(self._most)
+        return data
+
+    async def form(self) -> tuple[Pairs, Files]:
+        await self._invite()
+        return await read_form(self._asked, self._most_file)
+
+    async def _invite(self) -> None:
+        if not self._invited:
+            self._invited = True
+            await self._asked.invite()
+
+
+def is_multipart(asked: Asked) -> bool:
+    return asked.request.content_type == "multipart/form-data"
+
+
+async def read_form(asked: Asked, most_file: int) -> tuple[Pairs, Files]:
+    """All fields and files of a form; larger files lie on the disk meanwhile."""
+    request = asked.request
+    if not is_multipart(asked):
+        text = (await asked.body()).decode("utf-8", "replace")
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS), []
+    length = request.content_length
+    if length is not None and length > most_file * MOST_FILES + MOST_BODY:
+        raise too_large(most_file)
+    fields: Pairs = []
+    files: Files = []
+    size = 0
+    try:
+        reader = MultipartReader(request.headers, request.content)
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader) or part.name is None:
+                raise FaztError("BAD_REQUEST", "The form has a part without a name.")
+            if len(fields) >= MOST_FIELDS or len(files) >= MOST_FILES:
+                raise FaztError("LIMIT_EXCEEDED", f"A form has at most {MOST_FIELDS} fields and {MOST_FILES} files.")
+            if part.filename is None:
+                data = await text_of(part)
+                size += len(data)
+                if size > MOST_BODY:
+                    raise too_large(MOST_BODY)
+                fields.append((part.name, data.decode("utf-8", "replace")))
+            else:
+                file = await file_of(part, most_file)
+                files.append((_part(part, file), file))
+    except FaztError:
+        _close(files)
+        raise
+    except (ValueError, AssertionError, web.RequestPayloadError, ConnectionError, EOFError):
+        _close(files)
+        raise FaztError("BAD_REQUEST", "The form cannot be read.") from None
+    return fields, files
+
+
+def _part(part: BodyPartReader, file: Any) -> Part:
+    file.seek(0, 2)
+    size = file.tell()
+    file.seek(0)
+    kind = part.headers.get("Content-Type", "application/octet-stream")
+    return Part(_clean(part.name or ""), _clean(part.filename or ""), _clean(kind), size)
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()[:1024]
+
+
+def _close(files: Files) -> None:
+    for _, file in files:
+        file.close()

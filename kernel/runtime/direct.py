@@ -1,0 +1,162 @@
+"""The straight way of a request for an app's code: from the door to the runtime and back, without aiohttp.
+
+Only for what is plainly whole, for a public app whose code is ready, from somebody who says nothing of who he is. All
+else takes the usual way, where the same is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from email.utils import formatdate
+
+from kernel.base.errors import FaztError
+from kernel.base.ids import new_id
+from kernel.base.json import encode
+from kernel.net import whole
+from kernel.net.gate import Gate
+from kernel.net.hosts import Hosts, parse_host
+from kernel.net.server import Server
+from kernel.net.sites import Sites, is_api
+from kernel.net.straight import Connection, Straight
+from kernel.net.visits import Visits
+from kernel.runtime.answers import Answer, made_head
+from kernel.runtime.http import told
+from kernel.runtime.incoming import Incoming, visible
+from kernel.runtime.invocation import Invocation, Streaming, Value
+from kernel.runtime.program import Program
+from kernel.runtime.programs import Programs
+from kernel.runtime.runtime import Runtime
+
+_METHODS = tuple(method + b" /api" for method in sorted(whole.METHODS))
+
+
+class Direct:
+    """What the gate asks first (`Gate.answers`)."""
+
+    def __init__(
+        self,
+        *,
+        server: Server,
+        sites: Sites,
+        programs: Programs,
+        runtime: Runtime,
+        visits: Visits,
+        gate: Gate,
+        https: bool,
+    ) -> None:
+        self._server, self._sites, self._programs, self._runtime = server, sites, programs, runtime
+        self._visits, self._gate, self._scheme = visits, gate, "https" if https else "http"
+        self._label = functools.lru_cache(4096)(functools.partial(_label, server.hosts))
+        self._second, self._date = -1, b""
+
+    def __call__(self, connection: Connection, data: bytes) -> bool:
+        if not data.startswith(_METHODS) or self._server.draining or not self._runtime.services.engine_is_open:
+            return False
+        request = whole.read(data)
+        if request is None:
+            return False
+        peer = connection.peer
+        label = None if peer.own or peer.trusted else self._label(request.host, peer.local)
+        path = request.target.partition("?")[0]
+        odd = "%" in path or "//" in path or "/." in path or "#" in request.target
+        if label is None or odd or not is_api(path[1:]):
+            return False
+        found = self._program(label)
+        if found is None:
+            return False
+        if peer.bucket is not None and not self._gate.buckets.spend(peer.bucket, self._gate.now()):
+            return False
+        if found.style != "fetch" and _is_form(request.headers):
+            return False
+        self._begin(connection, request, found)
+        return True
+
+    def _program(self, label: str) -> Program | None:
+        target = self._sites.target(label)
+        if target.kind != "app" or target.release:
+            return None
+        edition = self._sites.editions.of(target.app, None)
+        if edition is None or not edition.handler or edition.status != "active" or not edition.is_open:
+            return None
+        return self._programs.ready(edition)
+
+    def _begin(self, connection: Connection, request: whole.Whole, program: Program) -> None:
+        id = new_id("req")
+        url = f"{self._scheme}://{request.host}{request.target}"
+        incoming = Incoming(
+            id, request.method, url, visible(request.headers), ip=connection.peer.address, body=request.body
+        )
+        try:
+            invocation = self._runtime.begin(program, incoming)
+        except FaztError as error:
+            connection.wire.write(self._failed(error, id, program.app, request.method))
+            return
+        outcome = invocation.outcome
+        if outcome.done() and not isinstance(outcome.exception() or outcome.result(), Streaming):
+            connection.wire.write(self._answered(invocation))
+            return
+        straight = Straight(connection, invocation.abandon)
+        self._server.enter()
+        outcome.add_done_callback(lambda _: self._done(straight, invocation))
+
+    def _done(self, straight: Straight, invocation: Invocation) -> None:
+        outcome = invocation.outcome
+        if not outcome.exception() and isinstance(result := outcome.result(), Streaming):
+            if invocation.incoming.method != "HEAD" and result.head.has_body:
+                task = asyncio.ensure_future(self._stream(straight, invocation, result))
+                task.add_done_callback(lambda _: self._server.leave())
+                return
+            invocation.abandon()
+        straight.answer(self._answered(invocation))
+        self._server.leave()
+
+    async def _stream(self, straight: Straight, invocation: Invocation, result: Streaming) -> None:
+        head = result.head.lines + self._last_lines(invocation.request) + b"Transfer-Encoding: chunked\r\n\r\n"
+        self._visits.count(invocation.program.app, result.head.status, 0)
+        await straight.stream(head, result.flow.read())
+
+    # --- answers as bytes
+
+    def _answered(self, invocation: Invocation) -> bytes:
+        outcome, program = invocation.outcome, invocation.program
+        method, id = invocation.incoming.method, invocation.request
+        error = outcome.exception()
+        if error is not None:
+            if not isinstance(error, FaztError):
+                error = FaztError("INTERNAL_ERROR", "Something went wrong inside Fazt.")
+            return self._failed(error, id, program.app, method)
+        result = outcome.result()
+        if isinstance(result, Value):
+            result = Answer(made_head(200, [("content-type", "application/json")]), encode(result.value))
+        head, body = result.head, b"" if isinstance(result, Streaming) else result.body
+        self._visits.count(program.app, head.status, len(body))
+        length = b"Content-Length: %d\r\n\r\n" % len(body) if head.has_body else b"\r\n"
+        start = head.lines + self._last_lines(id) + length
+        return start + body if method != "HEAD" and head.has_body else start
+
+    def _failed(self, error: FaztError, id: str, app: str, method: str) -> bytes:
+        status, headers, body = told(error, id, self._runtime.services.clean(app, error.message))
+        head = made_head(status, list(headers.items()))
+        self._visits.count(app, status, len(body))
+        start = head.lines + self._last_lines(id) + b"Content-Length: %d\r\n\r\n" % len(body)
+        return start if method == "HEAD" else start + body
+
+    def _last_lines(self, id: str) -> bytes:
+        now = self._runtime.services.clock.now() // 1000
+        if now != self._second:
+            self._second, self._date = now, b"Date: %b\r\n" % formatdate(now, usegmt=True).encode()
+        return b"X-Request-ID: %b\r\n%b" % (id.encode(), self._date)
+
+
+def _label(hosts: Hosts, host: str, local: bool) -> str | None:
+    """The label of an app's own host."""
+    try:
+        place = hosts.place(parse_host(host), local)
+    except FaztError:
+        return None
+    return place.label if place.kind == "app" else None
+
+
+def _is_form(headers: list[tuple[str, str]]) -> bool:
+    return any(name == "content-type" and value.lower().startswith("multipart/") for name, value in headers)

@@ -1,0 +1,273 @@
+"""One instance of an app's code with the host's side of it: whatever the code asks while it runs, it asks here.
+
+A guest belongs to one program and serves one invocation at a time; between two of them nobody is served, and what
+needs somebody is refused. `ask` runs on an app thread, everything else of it too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kernel.base.errors import FaztError
+from kernel.base.json import encode
+from kernel.runtime.crypto import crypto
+from kernel.runtime.engine.instance import Bytes, Code, Instance, Limits, Reply
+from kernel.runtime.program import Program
+from kernel.runtime.services import Services
+from kernel.syscall.call import Call
+from kernel.syscall.plan import Scan, Write
+
+MOST_SERVED = 1000
+MOST_STASHED = 16
+MOST_STASHED_BYTES = 32 << 20
+MOST_RANDOM = 65536
+QUICK_BYTES = 64 * 1024
+_strings = msgspec.json.Decoder(list[str])
+_ints = msgspec.json.Decoder(list[int])
+
+
+class Elsewhere(BaseException):
+    """What is tried on the event loop needs a thread. It ends the instance, whatever its code would catch."""
+
+
+class Serving:
+    """The invocation a guest works for, as far as its code can reach it."""
+
+    request: str = ""
+    deadline: float = 0.0
+    here = False  # tried on the event loop: nothing may be changed or waited for
+    waited = False  # it changed something, or waited for the disk
+
+    def call(self) -> Call:
+        raise NotImplementedError
+
+    def body(self) -> bytes:
+        raise NotImplementedError
+
+    def part(self, index: int) -> bytes:
+        raise NotImplementedError
+
+    def out(self, chunk: bytes) -> bool:
+        """A piece of a streaming answer; False: wait before the next."""
+        raise NotImplementedError
+
+    def log(self, level: str, text: str) -> None:
+        raise NotImplementedError
+
+
+class Guest:
+    def __init__(self, program: Program, services: Services) -> None:
+        self.program, self._services = program, services
+        self.serving: Serving | None = None
+        self.served = 0
+        self.idle_since = 0.0
+        self.loaded = False
+        self.answer: bytes | None = None  # a body of bytes, handed over before its head
+        self._stash: dict[int, bytes] = {}
+        self._stashed = 0
+        self._handles = 0
+        self._instance = Instance(services.engine, self, memory=program.limits.memory)
+
+    # --- its life
+
+    def step(self, message: bytes, limits: Limits) -> bytes:
+        return self._instance.step(message, limits)
+
+    @property
+    def spent(self) -> bool:
+        """Is it time for a fresh one?"""
+        return (
+            self._instance.dead
+            or self.served >= MOST_SERVED
+            or self._instance.exhausted
+            or self._instance.memory_used * 4 > self.program.limits.memory * 3
+        )
+
+    @property
+    def grown(self) -> int:
+        """Bytes it took beyond those that all instances share."""
+        return self._instance.grown
+
+    def bind(self, serving: Serving) -> None:
+        self.serving, self.answer = serving, None
+        self.served += 1
+
+    def release(self) -> None:
+        self.serving = self.answer = None
+        self._stash.clear()
+        self._stashed = 0
+
+    def close(self) -> None:
+        self._instance.close()
+
+    # --- bytes that go beside the messages
+
+    def keep(self, data: bytes) -> int:
+        if len(self._stash) >= MOST_STASHED or self._stashed + len(data) > MOST_STASHED_BYTES:
+            raise FaztError("LIMIT_EXCEEDED", "Too many bytes are on their way at once.")
+        self._handles += 1
+        self._stash[self._handles] = data
+        self._stashed += len(data)
+        return self._handles
+
+    def take(self, handle: int) -> bytes:
+        data = self._stash.pop(handle, None)
+        if data is None:
+            raise FaztError("INVALID_ARGUMENT", "There are no such bytes.")
+        self._stashed -= len(data)
+        return data
+
+    # --- what its code asks
+
+    def ask(self, op: str, arg: bytes, data: bytes | memoryview | None) -> Reply:
+        if op.isdigit():
+            return self._syscall(int(op), arg, data)
+        answer = OPS.get(op)
+        if answer is not None:
+            return answer(self, arg, data)
+        if op.startswith("crypto."):
+            if op != "crypto.digest" or len(data or b"") > QUICK_BYTES:
+                self._on_thread()
+            return _reply(crypto(op, arg, data))
+        if op.startswith("intl."):
+            # few apps need it, and its tables are large
+            self._on_thread()
+            from kernel.runtime.intl import intl
+
+            return _reply(intl(op, arg))
+        raise FaztError("INVALID_ARGUMENT", f"There is no {op[:40]}.")
+
+    def _syscall(self, number: int, arg: bytes, data: bytes | memoryview | None) -> Reply:
+        services = self._services
+        adapter = services.adapter(number)
+        call = self.needed.call()
+        call.now = call.store.now = services.clock.now()  # type: ignore[attr-defined]
+        result = adapter(call, arg, None if data is None else bytes(data))
+        if isinstance(result, Write | Scan):
+            self._on_thread()
+        if isinstance(result, Write):
+            rows: list[list[Any]] = []
+            if result.steps:
+                left = self.needed.deadline - services.clock.monotonic()
+                with services.threads.off():
+                    rows = services.store.write_blocking(result.steps, max(0.0, left))
+            result = result.result(rows)
+        elif isinstance(result, Scan):
+            with services.threads.off():
+                result = services.store.scan_blocking(result)
+        return said(result, services.quiet(number))
+
+    def _on_thread(self) -> None:
+        """What follows changes something, or takes its time."""
+        if self.needed.here:
+            raise Elsewhere
+        self.needed.waited = True
+
+    @property
+    def needed(self) -> Serving:
+        if self.serving is None:
+            raise FaztError("NO_REQUEST", "Nobody is being served.")
+        return self.serving
+
+    def _resolve(self, arg: bytes, data: Any) -> Reply:
+        origin, wanted = _two(arg)
+        return encode(self.program.resolve(origin, wanted))
+
+    def _module(self, arg: bytes, data: Any) -> Reply:
+        code, name = self.program.module(arg.decode("utf-8", "replace"))
+        return Code(code, name)
+
+    def _body(self, arg: bytes, data: Any) -> Reply:
+        return Bytes(self.needed.body())
+
+    def _part(self, arg: bytes, data: Any) -> Reply:
+        self._on_thread()
+        return Bytes(self.needed.part(_one_int(arg)))
+
+    def _out(self, arg: bytes, data: Any) -> Reply:
+        if data is None:
+            raise FaztError("INVALID_ARGUMENT", "There is nothing to send.")
+        return b"1" if self.needed.out(bytes(data)) else b"0"
+
+    def _log(self, arg: bytes, data: Any) -> Reply:
+        if self.serving is not None:
+            self.serving.log(arg.decode("ascii", "replace"), bytes(data or b"").decode("utf-8", "replace"))
+        return None
+
+    def _random(self, arg: bytes, data: Any) -> Reply:
+        count = int(arg) if arg.isdigit() and len(arg) < 8 else -1
+        if not 0 <= count <= MOST_RANDOM:
+            raise FaztError("INVALID_ARGUMENT", f"At most {MOST_RANDOM} bytes at once.")
+        return Bytes(os.urandom(count))
+
+    def _put(self, arg: bytes, data: Any) -> Reply:
+        return str(self.keep(bytes(data or b"")))
+
+    def _take(self, arg: bytes, data: Any) -> Reply:
+        return Bytes(self.take(int(arg) if arg.isdigit() and len(arg) < 12 else -1))
+
+    def _private_read(self, arg: bytes, data: Any) -> Reply:
+        self._on_thread()
+        found = self.program.private(arg.decode("utf-8", "replace"))
+        return None if found is None else encode(found.decode("utf-8", "replace"))
+
+    def _private_exists(self, arg: bytes, data: Any) -> Reply:
+        self._on_thread()
+        return b"true" if self.program.has_private(arg.decode("utf-8", "replace")) else b"false"
+
+    def _private_list(self, arg: bytes, data: Any) -> Reply:
+        self._on_thread()
+        return encode(self.program.private_paths())
+
+
+OPS: dict[str, Callable[[Guest, bytes, Any], Reply]] = {
+    "resolve": Guest._resolve,
+    "module": Guest._module,
+    "body": Guest._body,
+    "part": Guest._part,
+    "out": Guest._out,
+    "log": Guest._log,
+    "random": Guest._random,
+    "stash": Guest._put,
+    "take": Guest._take,
+    "private.read": Guest._private_read,
+    "private.exists": Guest._private_exists,
+    "private.list": Guest._private_list,
+}
+
+
+def said(result: Any, quiet: bool) -> Reply:
+    """A capability's answer on its way into JavaScript."""
+    if quiet or result is msgspec.UNSET:
+        return None
+    if isinstance(result, bytes | bytearray | memoryview):
+        return Bytes(bytes(result))
+    items = getattr(result, "items", None)
+    if items is not None and not callable(items):
+        # a page is an array in JavaScript
+        result = items
+    return encode(result)
+
+
+def _reply(found: bytes | str | None) -> Reply:
+    return Bytes(found) if isinstance(found, bytes) else found
+
+
+def _two(arg: bytes) -> tuple[str, str]:
+    try:
+        origin, wanted = _strings.decode(arg)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise FaztError("INVALID_ARGUMENT", "Two texts are expected.") from None
+    return origin, wanted
+
+
+def _one_int(arg: bytes) -> int:
+    try:
+        (index,) = _ints.decode(arg)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise FaztError("INVALID_ARGUMENT", "A number is expected.") from None
+    return index

@@ -1,0 +1,199 @@
+"""The code of one app at one release, ready to run: its modules, what it is told about itself, how far it may go."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from kernel.base.errors import FaztError
+from kernel.base.json import encode
+from kernel.fs import paths
+from kernel.runtime.limits import RuntimeLimits
+from kernel.runtime.lower.lowered import Lowered
+from kernel.runtime.positions import Trace, told
+from kernel.runtime.quick import Routes
+
+ROOT = "api/"
+# what may be required without its ending, in this order
+ENDINGS = ("", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".mts", ".json")
+INDEX = tuple(f"/index{ending}" for ending in ENDINGS if ending)
+MOST_MODULE = 1 << 20
+LIBRARIES = frozenset(
+    (
+        *("lodash", "cheerio", "uuid", "zod", "marked", "dayjs", "validator"),
+        *(f"dayjs/plugin/{name}" for name in ("advancedFormat", "customParseFormat", "duration", "isBetween")),
+        *(f"dayjs/plugin/{name}" for name in ("isoWeek", "relativeTime", "timezone", "utc")),
+    )
+)
+_BEFORE = b"(function (exports, require, module, __filename, __dirname, fazt) {\n"
+_BEFORE_SCRIPT = b"(function (exports, require, module, __filename, __dirname, fazt, request, respond, response) {\n"
+
+
+class Module(NamedTuple):
+    path: str
+    kind: str  # js | lib
+    is_async: bool = False
+    style: str = "module"
+
+    def said(self) -> dict[str, Any]:
+        return {"path": self.path, "kind": self.kind, "async": self.is_async, "style": self.style}
+
+
+class About(NamedTuple):
+    """What an app is told about itself."""
+
+    id: str
+    name: str
+    source: str
+    version: str
+    manifest: Mapping[str, Any]
+
+
+class Program:
+    def __init__(
+        self,
+        key: tuple[Any, ...],
+        about: About,
+        entry: str,
+        sources: Mapping[str, Lowered],
+        limits: RuntimeLimits,
+        env: Mapping[str, str],
+        *,
+        release: str = "",
+        locked: bool = False,
+        read_private: Callable[[str], bytes | None] = lambda path: None,
+        list_private: Callable[[], list[str]] = list,
+        libraries: frozenset[str] = LIBRARIES,
+    ) -> None:
+        self.key, self.about, self.entry, self.sources, self.limits = key, about, entry, sources, limits
+        self.env, self.release, self.locked = env, release, locked
+        self._read_private, self._list_private, self._libraries = read_private, list_private, libraries
+        self.retired = False
+        self.routes = Routes()
+
+    @property
+    def app(self) -> str:
+        return self.about.id
+
+    @property
+    def style(self) -> str:
+        return self.sources[self.entry].style
+
+    def introduction(self, version: str) -> bytes:
+        """What a new instance is told first."""
+        about = self.about
+        return b"I" + encode(
+            {
+                "app": {
+                    "id": about.id,
+                    "name": about.name,
+                    "source": about.source,
+                    "version": about.version,
+                    "manifest": about.manifest,
+                },
+                "env": self.env,
+                "entry": self.entry,
+                "style": self.style,
+                "version": version,
+                "locked": self.locked,
+            }
+        )
+
+    # --- modules
+
+    def resolve(self, origin: str, wanted: str) -> dict[str, Any]:
+        """Which module is meant by what stands in a `require`."""
+        if len(wanted) > 1024 or len(origin) > 1024:
+            raise _no_module(wanted)
+        if wanted.startswith("/") or "\\" in wanted or "\0" in wanted:
+            raise FaztError("MODULE_FORBIDDEN", f"'{wanted[:200]}' lies outside of the app's code.")
+        if wanted.startswith(("./", "../")) or wanted in (".", ".."):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), wanted))
+            if not f"{path}/".startswith(ROOT):
+                raise FaztError("MODULE_FORBIDDEN", f"'{wanted[:200]}' lies outside of the app's code.")
+            return self._found(path, wanted).said()
+        own = self._at(posixpath.normpath(ROOT + wanted)) if not wanted.startswith(".") else None
+        if wanted in self._libraries or wanted == "fazt":
+            return Module(wanted, "lib").said()
+        if wanted == self.entry and wanted in self.sources:
+            # how the guest names the file it begins with
+            return self._of(wanted).said()
+        if own and own.path.startswith(ROOT):
+            return own.said()
+        raise _no_module(wanted)
+
+    def _found(self, path: str, wanted: str) -> Module:
+        found = self._at(path)
+        if found is None:
+            raise _no_module(wanted)
+        return found
+
+    def _at(self, path: str) -> Module | None:
+        for ending in (*ENDINGS, *INDEX):
+            if path + ending in self.sources:
+                return self._of(path + ending)
+        # TypeScript's own habit: `./db.js` is written where db.ts lies
+        stem, dot, ending = path.rpartition(".")
+        if dot and ending in ("js", "mjs", "jsx"):
+            for other in (f"{stem}.ts", f"{stem}.tsx", f"{stem}.mts"):
+                if other in self.sources:
+                    return self._of(other)
+        return None
+
+    def _of(self, path: str) -> Module:
+        lowered = self.sources[path]
+        return Module(path, "js", lowered.is_async and path == self.entry, lowered.style)
+
+    def module(self, path: str) -> tuple[bytes, bytes]:
+        """The text whose value is the module's function, and the name it runs under."""
+        lowered = self.sources.get(path)
+        if lowered is None:
+            raise _no_module(path)
+        if lowered.problems:
+            first = lowered.problems[0]
+            raise FaztError(
+                "SYNTAX_ERROR",
+                f"{first.path}:{first.line}:{first.column}: {first.message}",
+                file=first.path,
+                line=first.line,
+                column=first.column,
+            )
+        before = _BEFORE_SCRIPT if lowered.style == "script" and path == self.entry else _BEFORE
+        if lowered.is_async and path == self.entry:
+            before = b"(async " + before[1:]
+        return before + lowered.code + b"\n})", path.encode()
+
+    # --- where things went wrong
+
+    def trace_of(self, stack: str) -> Trace:
+        """A stack in the author's lines."""
+        return told(stack, self._positions_of)
+
+    def _positions_of(self, path: str) -> bytes | None:
+        lowered = self.sources.get(path)
+        return None if lowered is None else lowered.positions
+
+    # --- its private files
+
+    def private(self, path: str) -> bytes | None:
+        clean = _private_path(path)
+        return self._read_private(clean) if clean else None
+
+    def has_private(self, path: str) -> bool:
+        clean = _private_path(path)
+        return bool(clean) and clean.removeprefix("private/") in self._list_private()
+
+    def private_paths(self) -> list[str]:
+        return self._list_private()
+
+
+def _private_path(path: str) -> str:
+    """Where it lies in the release; nothing for what cannot lie there."""
+    path = path.removeprefix("private/").removeprefix("/")
+    full = f"private/{path}"
+    return "" if not path or paths.why_refused(full) else full
+
+
+def _no_module(wanted: str) -> FaztError:
+    return FaztError("MODULE_NOT_FOUND", f"Cannot find module '{wanted[:200]}'")

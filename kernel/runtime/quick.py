@@ -1,0 +1,59 @@
+"""Which requests are answered on the event loop itself, without a thread: those that are known to be over at once.
+
+Handing work to a thread and back costs more than most handlers do. So a route whose last run neither wrote nor scanned
+nor computed for long is run where the request came in. It is only tried: as soon as the code asks for something that
+changes or may wait, or computes for more than a moment, its instance is dropped and the request begins anew on a
+thread. Nothing has happened by then that anybody could see.
+"""
+
+from __future__ import annotations
+
+import collections
+
+from kernel.runtime.incoming import Incoming
+
+QUICK_SECONDS = 0.002  # of computing, on the loop
+QUICK_BEFORE = 0.001  # of computing, on a thread
+MOST_ROUTES = 256
+FIRST_WAIT, MOST_WAIT = 200, 20_000  # runs of a route on threads before it is looked at again
+MOST_WRONG = 8  # tries of an app that failed; they are forgiven slowly
+FORGIVEN_EACH = 2000
+
+
+class Routes:
+    """What is known of one program's routes."""
+
+    def __init__(self) -> None:
+        # so many runs on threads before it may be tried; a route that is not here was never run
+        self.wait: dict[str, int] = {}
+        self.punished: collections.Counter[str] = collections.Counter()
+        self.wrong = self.right = 0
+
+    def may_try(self, route: str) -> bool:
+        return self.wait.get(route, 1) == 0 and self.wrong < MOST_WRONG
+
+    def learned(self, route: str, quick: bool) -> None:
+        """A run on a thread is over."""
+        if route not in self.wait and len(self.wait) >= MOST_ROUTES:
+            return
+        left = self.wait.get(route, 0)
+        if quick:
+            self.wait[route] = max(0, left - 1)
+        else:
+            self.wait[route] = max(left, FIRST_WAIT)
+
+    def failed(self, route: str) -> None:
+        self.wrong += 1
+        self.punished[route] += 1
+        self.wait[route] = min(MOST_WAIT, FIRST_WAIT * 4 ** self.punished[route])
+
+    def held(self) -> None:
+        self.right += 1
+        if self.right >= FORGIVEN_EACH:
+            self.right, self.wrong = 0, max(0, self.wrong - 1)
+
+
+def route_of(incoming: Incoming) -> str:
+    """The method and the first word behind /api: what is likely to be done by the same code."""
+    words = incoming.url.split("/", 5)
+    return f"{incoming.method} {words[4].partition('?')[0] if len(words) > 4 else ''}"[:100]

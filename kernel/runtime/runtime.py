@@ -1,0 +1,110 @@
+"""Runs apps' code: takes a program and a request, gives the answer.
+
+Guests (instances of the code), threads and seats are shared by all apps of the node; an invocation uses them and gives
+them back. Everything here belongs to the event loop, but for `tell`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import threading
+from collections.abc import Callable
+
+from kernel.base.errors import FaztError
+from kernel.observe import log
+from kernel.runtime.engine.engine import Engine
+from kernel.runtime.failure import GuestFailure
+from kernel.runtime.guests import Guests
+from kernel.runtime.incoming import Incoming
+from kernel.runtime.invocation import Invocation
+from kernel.runtime.program import Program
+from kernel.runtime.seats import Seats
+from kernel.runtime.services import Services
+
+logger = log.get("fazt.runtime")
+
+
+class Runtime:
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.seats = Seats(services.settings)
+        self.guests = Guests(services.clock, self.seats)
+        self.login, self.logout = "/_fazt/login", "/_fazt/logout"
+        self.active: set[Invocation] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told: collections.deque[Callable[[], None]] = collections.deque()
+        self._waking = False
+        self._guard = threading.Lock()
+        self._opening: asyncio.Future[Engine] | None = None
+
+    # --- from outside
+
+    async def open(self) -> None:
+        """The engine, made ready aside: the first time on a machine its code is compiled, which takes seconds."""
+        if self.services.engine_is_open:
+            return
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(asyncio.to_thread(lambda: self.services.engine))
+            self._opening.add_done_callback(lambda _: setattr(self, "_opening", None))
+        await asyncio.shield(self._opening)
+
+    def begin(self, program: Program, incoming: Incoming) -> Invocation:
+        """Start it; the answer is its `outcome`. The engine must be open."""
+        self._loop = asyncio.get_running_loop()
+        invocation = Invocation(self, program, incoming)
+        self.active.add(invocation)
+        invocation.begin()
+        return invocation
+
+    def ended(self, invocation: Invocation) -> None:
+        self.active.discard(invocation)
+
+    async def sweep(self) -> None:
+        self.guests.sweep()
+
+    async def stop(self) -> None:
+        for invocation in list(self.active):
+            invocation.abandon()
+        self.services.threads.close()
+
+    def close(self) -> None:
+        self.guests.close()
+
+    # --- from app threads
+
+    def tell(self, what: Callable[[], None]) -> None:
+        """Run something on the loop, soon; many tellings wake it once."""
+        self._told.append(what)
+        with self._guard:
+            if self._waking or self._loop is None:
+                return
+            self._waking = True
+        try:
+            self._loop.call_soon_threadsafe(self._hear)
+        except RuntimeError:
+            # the loop has ended: nobody waits for this any more
+            self._waking = False
+
+    def _hear(self) -> None:
+        self._waking = False
+        while self._told:
+            what = self._told.popleft()
+            try:
+                what()
+            except Exception:
+                logger.exception("an invocation broke down")
+
+    # --- what went wrong
+
+    def unexpected(self, error: Exception) -> FaztError:
+        """A fault of ours, not of the app."""
+        logger.error("an invocation failed inside Fazt", exc_info=error)
+        return FaztError("INTERNAL_ERROR", "Something went wrong inside Fazt.")
+
+    def note(self, invocation: Invocation, error: FaztError) -> None:
+        """Write down for the author why an invocation failed."""
+        cause = error.__cause__
+        text = cause.text if isinstance(cause, GuestFailure) else f"{error.code}: {error.message}"
+        program = invocation.program
+        self.services.lines.add(program.app, "error", text, request=invocation.request, release=program.release)

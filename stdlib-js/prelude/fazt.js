@@ -1,0 +1,76 @@
+// `fazt.*` of the registry: each function knows its number, its defaults and where its bytes stand.
+
+import { asked, bytes, host, packed } from "./bridge.js";
+import { promised } from "./calls.js";
+import { invalid } from "./errors.js";
+import { JSON, Object } from "./primordials.js";
+
+const { stringify } = JSON;
+const STORES = ["kv", "ds", "s3"];
+
+/** Put the functions of the descriptors where their paths say. */
+export function registry(descriptors, root) {
+  for (const descriptor of descriptors) {
+    // streams of events have no shape in JavaScript yet
+    if (!descriptor.path || descriptor.stream) continue;
+    const fn = made(descriptor);
+    for (const path of [descriptor.path, ...(descriptor.alias ?? [])]) place(root, path, fn);
+  }
+  for (const store of STORES) {
+    if (root.storage?.[store]) root.app[store] ??= root.storage[store];
+  }
+}
+
+function place(root, path, fn) {
+  const words = path.replace(/^fazt\./, "").split(".");
+  const last = words.pop();
+  let node = root;
+  for (const word of words) node = node[word] ??= {};
+  node[last] = fn;
+}
+
+function made(descriptor) {
+  const op = `${descriptor.op}`;
+  const name = `fazt.${descriptor.path}`;
+  const at = descriptor.bytes;
+  const collect = descriptor.rest ? packed : collector(descriptor, name);
+  const send = descriptor.async ? promised : asked;
+  const fn =
+    at < 0
+      ? (...given) => send(op, collect(given))
+      : (...given) => {
+          const data = given[at] === undefined ? undefined : bytes(given[at], `${name}: ${descriptor.args[at]}`);
+          if (at < given.length) given.splice(at, 1);
+          const json = collect(given);
+          if (data === undefined || !descriptor.async) return send(op, json, data);
+          return promised(`${op}:${host("stash", "", data)}`, json);
+        };
+  Object.defineProperty(fn, "name", { value: descriptor.path.split(".").pop() });
+  return fn;
+}
+
+/** From what a call was given to the JSON array the host reads: holes filled, trailing ones cut, options last. */
+function collector({ args, defaults, options, required, bytes: at }, name) {
+  const names = args.filter((_, index) => index !== at);
+  const needed = required - (at >= 0 && at < required ? 1 : 0);
+  const most = names.length + (options.length > 0 ? 1 : 0);
+
+  return (given) => {
+    let count = given.length > most ? most : given.length;
+    while (count > 0 && given[count - 1] === undefined) count--;
+    let simple = true;
+    const sent = [];
+    for (let index = 0; index < count; index++) {
+      let value = given[index];
+      if (value === undefined) {
+        if (index < needed) throw invalid(`${name}: ${names[index]} is missing.`);
+        value = defaults[index];
+      }
+      const type = typeof value;
+      if (type !== "string" && type !== "number" && type !== "boolean" && value !== null) simple = false;
+      sent[index] = value;
+    }
+    if (count < needed) throw invalid(`${name}: ${names[count]} is missing.`);
+    return simple ? stringify(sent) : packed(sent);
+  };
+}
