@@ -25,6 +25,7 @@ from tests.bench.measure import Bench, Row, Turn, alone, compared, cpu_seconds, 
 from tests.system.harness import Node
 
 CONNECTIONS, WRITERS, NEIGHBOURS = 64, 100, 8
+SPIN_SECONDS = 1.0  # then it is stopped, and asked again
 COLD = 20
 IDLE, FIRST = 200, 5
 SETTLED = 40.0  # when the node has let go of what nobody asks for
@@ -134,7 +135,8 @@ def _turn(bench: Bench, side: Side, connections: int) -> Callable[[], Served]:
 
 def _neighbour(bench: Bench, node: Node) -> Row:
     """What one in a hundred requests waits, while another app computes without an end, over that without it."""
-    deploy(node, "spins", {"api/main.mjs": SPINS})
+    limits = {"limits": {"runtime": {"maxCpuSeconds": SPIN_SECONDS}}}
+    deploy(node, "spins", {"api/main.mjs": SPINS, "app.json": json.dumps(limits)})
     load = _turn(bench, Side(node.port, node.pid, host_of(node, "json")), NEIGHBOURS)
 
     def waited() -> Turn:

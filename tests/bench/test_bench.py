@@ -223,7 +223,10 @@ def test_deploy_has_its_rows(small: Bench, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_runtime_has_its_rows(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    few(monkeypatch, runtime, CONNECTIONS=2, WRITERS=2, NEIGHBOURS=2, COLD=5, IDLE=5, FIRST=1)
+    few(monkeypatch, runtime, COLD=5, IDLE=5, FIRST=1)
+    monkeypatch.setattr(runtime, "SPIN_SECONDS", 0.05)
+    monkeypatch.setattr(wrk, "find", lambda: "wrk")
+    monkeypatch.setattr(wrk, "load", lambda *_, **__: wrk.Load(100, 100_000, 1.0, 0, 0.5, 2.0))
     rows = {row.name: row for row in runtime.rows(small)}
     assert {name: (row.target, row.rival) for name, row in rows.items()} == {
         "runtime.json": (0.5, "aiohttp+uvloop"),

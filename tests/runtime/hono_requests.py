@@ -88,7 +88,7 @@ def _validated() -> Iterator[Asked]:
         "?limit=1e1",
     ):
         yield get(f"/api/birds{query}")
-    birds = (
+    birds: tuple[Any, ...] = (
         {"name": "Wren"},
         {"name": "Zaunkönig", "eggs": 6, "tags": ["small", "loud"]},
         {"name": "W"},
@@ -105,8 +105,9 @@ def _validated() -> Iterator[Asked]:
     yield post("/api/birds", "{not json", "application/json")
     yield post("/api/birds", '{"name": "Wren"}', "text/plain")
     yield post("/api/birds", '{"name": "Wren"}', "application/json; charset=utf-8")
-    for bird_id, bird in product((5, 1000), ({"eggs": 2}, {"eggs": "two", "name": ""})):
-        yield sent_json(f"/api/birds/{bird_id}", bird, "PUT")
+    changes: tuple[Any, ...] = ({"eggs": 2}, {"eggs": "two", "name": ""})
+    for bird_id, change in product((5, 1000), changes):
+        yield sent_json(f"/api/birds/{bird_id}", change, "PUT")
 
 
 def _answers() -> Iterator[Asked]:

@@ -55,16 +55,32 @@ class Found:
     marks: dict[str, tuple[str, str]] = field(default_factory=dict)  # mark → (app, request id)
 
 
+@dataclass(frozen=True)
+class Person:
+    """Nobody, whoever has a key of the node, or somebody the owner runs an app for."""
+
+    key: str | None = None
+    id: str | None = None
+    stands_for: str | None = None
+
+    @property
+    def user(self) -> str | None:
+        return self.stands_for or self.id
+
+
 class Isolation:
     """The apps, and who their people are."""
 
     def __init__(self, apps: Apps) -> None:
-        self.apps, self.owner = apps, apps.node.key()
+        self.apps = apps
         for name in APPS:
             apps.write(name, {"api/main.js": MAIN})
-        told = self._call(None, random.Random(0), "first", 0, person=True)[1].json
-        self.user = told["before"]["user"]
-        assert self.user, "the owner's key makes nobody the owner"
+        self.people = [Person(), *(Person(stands_for=name) for name in ("usr_wren", "usr_crow"))]
+        for scope in ("*", "admin"):
+            person = Person(key=apps.node.key(scope))
+            user = self._call(None, random.Random(0), "first", 0, person)[1].json["before"]["user"]
+            self.people.append(Person(person.key, user))
+        assert len({person.user for person in self.people}) == len(self.people), "they are not different people"
 
     def run(self, calls: int, seed: int, most_wrong: int = 20) -> Found:
         """So many calls by eight threads, each on a connection of its own."""
@@ -100,11 +116,11 @@ class Isolation:
     def _judged(
         self, connection: http.client.HTTPConnection, chance: random.Random, mark: str, slot: int
     ) -> tuple[str, Answer, list[str]]:
-        person = chance.random() < 0.5
-        app, answer = self._call(connection, chance, mark, slot, person=person)
+        person = chance.choice(self.people)
+        app, answer = self._call(connection, chance, mark, slot, person)
         if answer.status != 200:
             return app, answer, [f"{mark}: {answer.status} {answer.body[:200]!r}"]
-        right: dict[str, Any] = {"mine": mark, "app": app, "user": self.user if person else None}
+        right: dict[str, Any] = {"mine": mark, "app": app, "user": person.user}
         right |= {"kept": mark, "global": mark, "module": mark, "header": mark}
         wrong = [
             f"{mark} {when}: {name} is {seen.get(name)!r}, not {value!r}"
@@ -120,22 +136,23 @@ class Isolation:
         chance: random.Random,
         mark: str,
         slot: int,
-        *,
-        person: bool,
+        person: Person,
     ) -> tuple[str, Answer]:
         app = chance.choice(APPS)
-        query = urlencode({"mark": mark, "slot": slot, "wait": chance.choice(WAITS)})
-        key = self.owner if person else None
-        answer = ask(
-            self.apps.node.port,
-            "GET",
-            f"/api?{query}",
-            host=self.apps.host(app),
-            key=key,
-            headers={"X-Mark": mark},
-            connection=connection,
-        )
-        return app, answer
+        path = "/api?" + urlencode({"mark": mark, "slot": slot, "wait": chance.choice(WAITS)})
+        headers, port = {"X-Mark": mark}, self.apps.node.port
+        if not person.stands_for:
+            host = self.apps.host(app)
+            return app, ask(port, "GET", path, host=host, key=person.key, headers=headers, connection=connection)
+        wanted = {"path": path, "headers": {"x-mark": mark}, "as": person.stands_for}
+        key = self.apps.node.key("*")
+        told = ask(port, "POST", f"/api/apps/{app}/invoke", key=key, body=wanted, connection=connection)
+        if told.status != 200:
+            return app, told
+        said = [line["message"] for line in told.data["logs"]]
+        if said != [f"mark {mark}", f"again {mark}"]:
+            return app, Answer(500, told.headers, f"its logs are {said}".encode())
+        return app, Answer(told.data["status"], told.headers, told.data["body"].encode())
 
     def strange_lines(self, found: Found) -> list[str]:
         """Lines of the apps' logs that belong to another request than they say, or to another app."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import http.client
+import json
+import random
+from typing import Any
 
 import pytest
 
 from tests.runtime.apps import Apps
 from tests.runtime.isolation import APPS, Isolation
+from tests.system.harness import Answer
 
 CALLS = 400  # scripts/torture isolation makes more of them
 
@@ -24,24 +28,16 @@ def test_requests_people_and_apps_never_see_each_other(isolation: Isolation) -> 
     assert isolation.strange_lines(found) == []
 
 
-SAMPLE = {"mine": "m", "app": APPS[0], "user": None, "kept": "m", "global": "m", "module": "m", "header": "m"}
+SAMPLE: dict[str, Any] = dict.fromkeys(("mine", "kept", "global", "module", "header"), "m")
+SAMPLE |= {"app": APPS[0], "user": None}
 
 
-@pytest.mark.parametrize("change", [{name: "other"} for name in SAMPLE])
-def test_whatever_is_mixed_up_is_seen(
-    isolation: Isolation, change: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    judged: Callable[..., object] = isolation._judged
-
-    class Mixed:
-        status, headers, body = 200, {}, b""
-        json = {"before": SAMPLE, "after": SAMPLE | change}
-
-    class Never:
-        def random(self) -> float:
-            return 1.0
-
-    monkeypatch.setattr(isolation, "_call", lambda *_, **__: (APPS[0], Mixed))
-    _, _, wrong = judged(None, Never(), "m", 0)  # type: ignore[misc]
+@pytest.mark.parametrize("name", SAMPLE)
+def test_whatever_is_mixed_up_is_seen(isolation: Isolation, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.dumps({"before": SAMPLE, "after": SAMPLE | {name: "other"}}).encode()
+    monkeypatch.setattr(isolation, "_call", lambda *_, **__: (APPS[0], Answer(200, {}, told)))
+    chance = random.Random()
+    monkeypatch.setattr(chance, "choice", lambda people: people[0])  # nobody
+    _, _, wrong = isolation._judged(http.client.HTTPConnection("localhost"), chance, "m", 0)
     assert len(wrong) == 1
-    assert f"after: {next(iter(change))} is 'other'" in wrong[0]
+    assert f"after: {name} is 'other'" in wrong[0]

@@ -31,7 +31,9 @@ MIMES = {
 READS = [
     e
     for e in ENDPOINTS
-    if e.method == "GET" and not e.route.endswith("}") and e.route not in ("GET /api/openapi.json",)
+    if e.method == "GET"
+    and not e.route.endswith("}")
+    and e.route not in ("GET /api/openapi.json", "GET /api/logs/stream")
 ]
 BEHIND_A_WORD = [e for e in ENDPOINTS if e.method == "GET" and e.route.endswith("}")]
 
