@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import signal
@@ -43,6 +44,7 @@ from kernel.storage.lock import FileLock, hold
 from kernel.syscall.call import LOCAL
 
 DRAIN_SECONDS = 10.0
+GC_EVERY = (10_000, 20, 20)
 LONGEST_SOCKET_PATH = 100
 SYSTEM_APPS = Path(__file__).parent / "apps" / "system"
 logger = log.get("fazt")
@@ -97,6 +99,10 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     node.supervisor.start()
     node.jobs.start()
     announce(await _ready(node, site))
+    # what is here now stays: looking through it again and again would hold up requests
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_EVERY)
     await stopped.wait()
     logger.info("stopping")
     if again:

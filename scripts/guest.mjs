@@ -39,6 +39,7 @@ for (const [name, { entry, minify }] of Object.entries(PARTS)) {
 }
 
 fs.copyFileSync(path.join(modules, "quickjs-wasi", "quickjs.wasm"), path.join(output, "quickjs.wasm"));
+fs.copyFileSync(path.join(sources, "types", "guest.d.ts"), path.join(output, "guest.d.ts"));
 
 const manifest = {};
 for (const [folder, name] of [...packages].sort()) {

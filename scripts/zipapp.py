@@ -30,7 +30,7 @@ OUR_PACKAGES = ("fazt", "kernel", "services")  # stdlib-js is in kernel/runtime/
 # Pack -> top-level modules. Such a pack is unpacked when one of its modules is first imported. That is worth it for
 # what most installations never use; the cryptography modules (5 of 12 MB) would only save 60 ms of one first start.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "engine": ("wasmtime",),
+    "wasmtime": ("wasmtime",),  # not "engine": so the machine code is called that lies beside it
     "typescript": ("dukpy",),
     "languages": ("babel",),
     "zones": ("tzdata",),  # most machines have their own

@@ -23,6 +23,8 @@ TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path
 CLOCKS = {
     "kernel/base/clock.py": "is the clock",
     "kernel/net/server.py": "draining ends by real time",
+    "kernel/runtime/engine/engine.py": "interrupts code that runs too long for real",
+    "kernel/runtime/engine/machine_code.py": "compares with the times the file system gives its files",
     "fazt/cli/nodes.py": "a command that waits for another process is no node",
 }
 TIME = {

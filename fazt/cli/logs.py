@@ -108,7 +108,7 @@ def _told(line: dict[str, Any]) -> str:
     at = datetime.fromtimestamp(line["timestamp"] / 1000).astimezone()
     head = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} {line['level']:5} {line['app']}  "
     # what follows in a line of its own is further in: nobody can say what looks like a line of another
-    text = ("\n" + " " * len(head)).join(output.safe(line["message"]).split("\n"))
+    text = ("\n" + " " * len(head)).join(output.escaped(line["message"]).split("\n"))
     colour = COLOURS.get(line["level"]) if _coloured() else None
     return f"\x1b[{colour}m{head}{text}\x1b[0m\n" if colour else f"{head}{text}\n"
 

@@ -114,10 +114,10 @@ def safe(text: str, escape: str = "\\x{:02x}") -> str:
     """Stored values come from anywhere; a terminal must not obey them."""
     if not sys.stdout.isatty():
         return text
-    return _escaped(text, escape)
+    return escaped(text, escape)
 
 
-def _escaped(text: str, escape: str) -> str:
+def escaped(text: str, escape: str = "\\x{:02x}") -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else escape.format(ord(c)) for c in text)
 
 

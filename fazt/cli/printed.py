@@ -9,6 +9,7 @@ from fazt import __version__
 from fazt.boot import registry
 from fazt.cli import output
 from fazt.cli.options import style_of
+from kernel.runtime.declarations import declarations
 from kernel.syscall import javascript
 from kernel.syscall import surface as made
 from kernel.syscall.schema import tool
@@ -24,7 +25,7 @@ def surface(ctx: click.Context, types: bool, reference: bool, mcp: bool, descrip
     """Everything this program can do, by every door."""
     known = registry()
     if types:
-        output.write(javascript.declarations_file(known))
+        output.write(declarations(known))
     elif reference:
         output.write(made.reference(known))
     elif mcp:

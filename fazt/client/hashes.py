@@ -59,7 +59,12 @@ class Hashes:
 
     def _read(self) -> dict[str, Any]:
         try:
-            version, known = msgspec.msgpack.decode(self._file.read_bytes(), type=tuple[int, dict[str, Entry]])
+            with self._file.open("rb") as file:
+                # a list that others wrote could leave out of a deploy what it likes
+                info = os.fstat(file.fileno())
+                if info.st_uid != os.geteuid() or info.st_mode & 0o022:
+                    return {}
+                version, known = msgspec.msgpack.decode(file.read(), type=tuple[int, dict[str, Entry]])
         except (OSError, msgspec.MsgspecError, UnicodeError):
             return {}
         return known if version == VERSION else {}
@@ -69,6 +74,7 @@ class Hashes:
         with contextlib.suppress(OSError, UnicodeError):
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             part.write_bytes(msgspec.msgpack.encode((VERSION, known)))
+            part.chmod(0o600)
             part.rename(self._file)
             self._forget_old()
 

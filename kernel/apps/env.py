@@ -1,4 +1,4 @@
-"""Environment variables of apps: set by those who run an app, read by its code as `process.env`, kept sealed."""
+"""Environment variables of apps: set by those who run an app, read by its code as `fazt.env`, kept sealed."""
 
 from __future__ import annotations
 

@@ -11,12 +11,14 @@ import secrets
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 12
 _BODY = f"[{ALPHABET}]{{{LENGTH}}}"
+# every request gets one: two characters at a time
+_PAIRS = [one + other for one in ALPHABET for other in ALPHABET]
+_SHIFTS = tuple(range(0, 5 * LENGTH, 10))
 
 
 def new_id(prefix: str) -> str:
     number = secrets.randbits(5 * LENGTH)
-    body = "".join(ALPHABET[(number >> shift) & 31] for shift in range(0, 5 * LENGTH, 5))
-    return f"{prefix}_{body}"
+    return f"{prefix}_{''.join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])}"
 
 
 def is_id(text: str, prefix: str) -> bool:

@@ -113,6 +113,7 @@ class Settings:
         self.declared = {setting.name: setting for setting in declared}
         self._stored: dict[str, Any] = {}
         self._overrides: dict[str, Any] = {}
+        self.changes = 0  # grows with each change of what holds
 
     def find(self, name: str) -> Setting:
         setting = self.declared.get(name)
@@ -136,17 +137,21 @@ class Settings:
         """Take the stored values; one that an older or newer program wrote and this one refuses is left out."""
         for name, value in stored.items():
             if name in self.declared:
+                self.changes += 1
                 try:
                     self._stored[name] = self.declared[name].parse(value, force=True)
                 except FaztError:
                     continue
 
     def apply(self, name: str, value: Any) -> None:
+        self.changes += 1
         self._stored[name] = value
 
     def forget(self, name: str) -> None:
+        self.changes += 1
         self._stored.pop(name, None)
 
     def override(self, name: str, value: Any) -> None:
         if value is not None:
+            self.changes += 1
             self._overrides[name] = self.find(name).parse(value)

@@ -21,6 +21,7 @@ HEAD_SECONDS = 5.0
 PARTING_SECONDS = 2.0
 MOST_PARTING = 256
 MOST_AT_ONCE = 64
+_API = b"/api"  # where a GET for an app's code says so: such a request is not looked for in memory first
 MOST_BYTES_AT_ONCE = 1 << 18
 
 Handler = Callable[[Peer], Any]
@@ -91,6 +92,9 @@ class Door(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         gate = self._gate
         easy = self._prefix is None and not self._parting and self.busy is None
+        if easy and data[4:8] == _API and gate.answers(self, data):
+            self._at = gate.now()
+            return
         found = gate.front.find(data) if easy else None
         if found is not None:
             self._at = now = gate.now()
@@ -114,11 +118,17 @@ class Door(asyncio.Protocol):
                 self.data_received(data)
             return
         data = self._several(data)
-        if data and not self._gate.answers(self, data):
+        if not data:
+            return
+        self._at = self._gate.now()
+        if not self._gate.answers(self, data):
             self._hand_over(data)
 
     def go_on(self, data: bytes) -> None:
         self._at = self._gate.now()
+        if self._paused and not self.wire.is_closing():
+            # what was written is not read yet: nothing more is asked for
+            self.wire.pause_reading()
         if data:
             self.data_received(data)
 

@@ -55,6 +55,11 @@ class Sites:
         self.ours: dict[str, Any] = {}
         self.code: Code | None = None
 
+    @property
+    def generation(self) -> int:
+        """Moves with every change of what visitors see."""
+        return self._store.generation
+
     def target(self, label: str) -> Target:
         """What a label means; remembered until anything that visitors see changes."""
         generation = self._store.generation

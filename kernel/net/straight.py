@@ -59,6 +59,9 @@ class Straight:
     def resume_writing(self) -> None:
         if self._room is not None:
             self._room.set()
+        if self._held and not self.gone and not self._wire.is_closing():
+            # the connection reads again, but enough waits here
+            self._wire.pause_reading()
 
     # --- told by whoever answers
 

@@ -14,6 +14,7 @@ from kernel.base.errors import FaztError
 MOST_BODY = 10 << 20
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32 * 1024
+MOST_SAID = 8 * MOST_HEADER_BYTES  # the same in JSON, where a character may take six
 MOST_KNOWN = 512
 LONGEST_KNOWN = 1024
 # the wire is ours: these are said by who sends, not by who answers
@@ -32,9 +33,8 @@ _OURS = frozenset(
         "x-request-id",
     )
 )
-# cookies of the node itself
-_KERNEL_COOKIE = re.compile(r"\s*(?:__Host-|__Secure-)?fazt_[A-Za-z0-9_]*\s*=", re.IGNORECASE)
-_DOMAIN = re.compile(r";[ \t]*domain[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
+# cookies of the node itself; one without a name is sent back as its value, which can look like any other
+_KERNEL_COOKIE = re.compile(r"[\s=]*(?:__Host-|__Secure-)?fazt_[A-Za-z0-9_]*\s*(?:[=;]|$)", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _NO_BODY = (204, 205, 304)
@@ -79,11 +79,13 @@ class Heads:
 
 def read_head(said: bytes) -> Head:
     status, _, listed = said.partition(b" ")
+    if len(said) > MOST_SAID:
+        raise _too_large()
     if not status.isdigit() or len(status) != 3 or not 200 <= int(status) <= 599:
         raise invalid_response(f"The status is {status[:20].decode('ascii', 'replace')}, not 200 to 599.")
     try:
         headers = _headers.decode(listed or b"[]")
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise invalid_response("The headers are no list of names and values.") from None
     return made_head(int(status), headers)
 
@@ -102,8 +104,7 @@ def made_head(status: int, headers: list[tuple[str, str]]) -> Head:
         if small == "set-cookie":
             if _KERNEL_COOKIE.match(value):
                 raise invalid_response("The cookie's name belongs to the node.")
-            # sibling hosts are other apps: a cookie is for the host that sets it
-            value = _DOMAIN.sub("", value)
+            value = _host_only(value)
         kept.append((small, value))
     if len(kept) > MOST_HEADERS:
         raise invalid_response(f"An answer has at most {MOST_HEADERS} headers.")
@@ -117,8 +118,18 @@ def made_head(status: int, headers: list[tuple[str, str]]) -> Head:
     lines = f"HTTP/1.1 {status} {phrase}\r\n" + "".join(f"{_shown(name)}: {value}\r\n" for name, value in kept)
     data = lines.encode("latin-1")
     if len(data) > MOST_HEADER_BYTES:
-        raise invalid_response(f"The headers take more than {MOST_HEADER_BYTES // 1024} KiB.")
+        raise _too_large()
     return Head(status, tuple(kept), data + b"Server: fazt\r\n")
+
+
+def _host_only(cookie: str) -> str:
+    """Sibling hosts are other apps: a cookie is for the host that sets it."""
+    first, *more = cookie.split(";")
+    return ";".join([first, *(one for one in more if one.partition("=")[0].strip().lower() != "domain")])
+
+
+def _too_large() -> FaztError:
+    return invalid_response(f"The headers take more than {MOST_HEADER_BYTES // 1024} KiB.")
 
 
 def _shown(name: str) -> str:

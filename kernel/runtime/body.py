@@ -26,25 +26,34 @@ class Arriving:
     def __init__(self, asked: Asked, most_file: int) -> None:
         self._asked, self._most_file = asked, most_file
         self._most = most_file + MOST_BODY
+        length = asked.request.content_length
+        if length is not None and length > self._most:
+            raise too_large(self._most)
         self._read = 0
         self._invited = False
+        self.refused: FaztError | None = None  # why it could not be read to its end
 
     async def read(self) -> bytes:
-        await self._invite()
+        await self.invite()
         try:
             data = await self._asked.request.content.read(PIECE)
         except (web.RequestPayloadError, ConnectionError, EOFError):
             raise FaztError("BAD_REQUEST", "The body ended early.") from None
         self._read += len(data)
         if self._read > self._most:
-            raise too_large(self._most)
+            self.refused = too_large(self._most)
+            raise self.refused
         return data
 
     async def form(self) -> tuple[Pairs, Files]:
-        await self._invite()
-        return await read_form(self._asked, self._most_file)
+        await self.invite()
+        try:
+            return await read_form(self._asked, self._most_file)
+        except FaztError as error:
+            self.refused = error
+            raise
 
-    async def _invite(self) -> None:
+    async def invite(self) -> None:
         if not self._invited:
             self._invited = True
             await self._asked.invite()

@@ -40,19 +40,23 @@ class GuestError(Struct):
     kind: str = "handler"
 
 
-def stopped(stop: Stopped) -> FaztError:
-    code, message = _STOPPED.get(stop.reason, _STOPPED["fault"])
+def stopped(stop: Stopped, full: bool) -> FaztError:
+    """`full`: there was hardly any memory left, which makes an engine break down in many ways."""
+    reason = "memory" if full and stop.reason == "fault" else stop.reason
+    code, message = _STOPPED.get(reason, _STOPPED["fault"])
     return FaztError(code, message)
 
 
-def failed(error: GuestError, program: Program, answered: bool) -> FaztError:
-    """The error of an invocation. `stack` and `place` are for the log only."""
+def failed(error: GuestError, program: Program, full: bool) -> FaztError:
+    """The error of an invocation. Where it happened is for the log only."""
     trace = program.trace_of(error.stack or "")
     message = error.message[:LONGEST_MESSAGE] or error.name[:100]
     if (error.name in ("SyntaxError", "FaztError") and error.code == "SYNTAX_ERROR") or _unreadable(error):
         # where it lies is nobody's business but the author's
         found = FaztError("SYNTAX_ERROR", "The app's code cannot be read.")
-    elif _out_of_memory(error):
+    elif error.kind == "load" and error.code == "LIMIT_EXCEEDED":
+        found = FaztError("LIMIT_EXCEEDED", "The app's code is larger than it may be.")
+    elif _out_of_memory(error, full):
         found = FaztError("MEMORY_LIMIT", "The handler took more memory than it may.")
     elif error.code in _SAID:
         found = FaztError(str(error.code), message)
@@ -83,5 +87,6 @@ def _unreadable(error: GuestError) -> bool:
     return error.name == "SyntaxError" and error.kind == "load"
 
 
-def _out_of_memory(error: GuestError) -> bool:
-    return error.name == "InternalError" and error.message == "out of memory"
+def _out_of_memory(error: GuestError, full: bool) -> bool:
+    # an engine without memory cannot even make the error: it throws null
+    return (error.name == "InternalError" and error.message == "out of memory") or (full and error.message == "null")

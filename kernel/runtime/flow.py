@@ -19,52 +19,68 @@ class Flow:
         self._tell = tell
         self._chunks: collections.deque[bytes] = collections.deque()
         self._news = asyncio.Event()
-        self._size = 0
-        self.pushed = 0
-        self.ended = self.closed = False
+        # two counts, for each side changes one only
+        self.pushed = self._taken = 0
+        self.ended = self.closed = self._told = False
         self.error: FaztError | None = None
         self.drained: Callable[[], None] = lambda: None  # told when there is room again
 
     def push(self, chunk: bytes) -> bool:
         """False: wait for `drained` before the next."""
-        if self.closed:
-            raise FaztError("CLOSED", "Whoever asked has gone.")
+        if self.closed or self.ended:
+            raise _gone()
         if self._size > MOST:
             raise FaztError("LIMIT_EXCEEDED", "The answer is not read as quickly as it is written.")
         if chunk:
             self._chunks.append(chunk)
-            self._size += len(chunk)
             self.pushed += len(chunk)
-            self._tell(self._news.set)
+            # however many come before the loop looks, it is told once
+            if not self._told:
+                self._told = True
+                self._tell(self._news.set)
         return self._size < FULL
+
+    @property
+    def _size(self) -> int:
+        return self.pushed - self._taken
 
     @property
     def is_full(self) -> bool:
         return self._size >= FULL
 
     def end(self, error: FaztError | None = None) -> None:
-        self.ended, self.error = True, error
-        self._news.set()
+        if not self.ended:
+            self.ended, self.error = True, error
+            self._news.set()
 
     def close(self) -> None:
         """Nobody reads any more."""
         self.closed = True
         self._chunks.clear()
-        self._size = 0
+        self._taken = self.pushed
+        self._news.set()
         self.drained()
 
     async def read(self) -> AsyncIterator[bytes]:
         """What comes, as it comes. An answer that failed on its way raises."""
         while True:
             self._news.clear()
+            self._told = False
             while self._chunks:
-                chunk = self._chunks.popleft()
-                self._size -= len(chunk)
+                # all there is at once: code may push it byte by byte
+                data = b"".join([self._chunks.popleft() for _ in range(len(self._chunks))])
+                self._taken += len(data)
                 if self._size < FULL // 2:
                     self.drained()
-                yield chunk
+                yield data
+            if self.closed:
+                raise _gone()
             if self.ended and not self._chunks:
                 if self.error:
                     raise self.error
                 return
             await self._news.wait()
+
+
+def _gone() -> FaztError:
+    return FaztError("CLOSED", "Whoever asked has gone.")

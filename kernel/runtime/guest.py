@@ -16,7 +16,7 @@ from kernel.base.errors import FaztError
 from kernel.base.json import encode
 from kernel.runtime.crypto import crypto
 from kernel.runtime.engine.instance import Bytes, Code, Instance, Limits, Reply
-from kernel.runtime.program import Program
+from kernel.runtime.program import FRAME, Program
 from kernel.runtime.services import Services
 from kernel.syscall.call import Call
 from kernel.syscall.plan import Scan, Write
@@ -25,6 +25,7 @@ MOST_SERVED = 1000
 MOST_STASHED = 16
 MOST_STASHED_BYTES = 32 << 20
 MOST_RANDOM = 65536
+MOST_RETOLD = 100  # stacks in the log of one request that are told in the author's lines
 QUICK_BYTES = 64 * 1024
 _strings = msgspec.json.Decoder(list[str])
 _ints = msgspec.json.Decoder(list[int])
@@ -39,10 +40,14 @@ class Serving:
 
     request: str = ""
     deadline: float = 0.0
-    here = False  # tried on the event loop: nothing may be changed or waited for
-    waited = False  # it changed something, or waited for the disk
+    here = False  # tried on the event loop: nothing may be waited for
+    waited = False  # it waited for the disk, or may have
 
     def call(self) -> Call:
+        raise NotImplementedError
+
+    def hold(self, plan: Write[Any]) -> None:
+        """Write it later, with all else (`here` only)."""
         raise NotImplementedError
 
     def body(self) -> bytes:
@@ -65,11 +70,12 @@ class Guest:
         self.serving: Serving | None = None
         self.served = 0
         self.idle_since = 0.0
+        self.weighed = 0  # bytes that were counted already
         self.loaded = False
         self.answer: bytes | None = None  # a body of bytes, handed over before its head
         self._stash: dict[int, bytes] = {}
         self._stashed = 0
-        self._handles = 0
+        self._handles = self._retold = 0
         self._instance = Instance(services.engine, self, memory=program.limits.memory)
 
     # --- its life
@@ -88,12 +94,17 @@ class Guest:
         )
 
     @property
+    def full(self) -> bool:
+        """Has it hardly any memory left?"""
+        return self._instance.exhausted or self._instance.memory_used * 10 > self.program.limits.memory * 9
+
+    @property
     def grown(self) -> int:
         """Bytes it took beyond those that all instances share."""
         return self._instance.grown
 
     def bind(self, serving: Serving) -> None:
-        self.serving, self.answer = serving, None
+        self.serving, self.answer, self._retold = serving, None, 0
         self.served += 1
 
     def release(self) -> None:
@@ -147,9 +158,14 @@ class Guest:
         call = self.needed.call()
         call.now = call.store.now = services.clock.now()  # type: ignore[attr-defined]
         result = adapter(call, arg, None if data is None else bytes(data))
-        if isinstance(result, Write | Scan):
-            self._on_thread()
         if isinstance(result, Write):
+            if services.blind(number):
+                # nobody waits for what it gives back
+                if self.needed.here:
+                    self.needed.hold(result)
+                    return None
+            else:
+                self._on_thread()
             rows: list[list[Any]] = []
             if result.steps:
                 left = self.needed.deadline - services.clock.monotonic()
@@ -157,6 +173,7 @@ class Guest:
                     rows = services.store.write_blocking(result.steps, max(0.0, left))
             result = result.result(rows)
         elif isinstance(result, Scan):
+            self._on_thread()
             with services.threads.off():
                 result = services.store.scan_blocking(result)
         return said(result, services.quiet(number))
@@ -195,7 +212,13 @@ class Guest:
 
     def _log(self, arg: bytes, data: Any) -> Reply:
         if self.serving is not None:
-            self.serving.log(arg.decode("ascii", "replace"), bytes(data or b"").decode("utf-8", "replace"))
+            text = bytes(data or b"").decode("utf-8", "replace")
+            if FRAME in text and self._retold < MOST_RETOLD:
+                # a look at maps, which takes its time
+                self._on_thread()
+                self._retold += 1
+                text = self.program.retold(text)
+            self.serving.log(arg.decode("ascii", "replace"), text)
         return None
 
     def _random(self, arg: bytes, data: Any) -> Reply:

@@ -2,73 +2,100 @@
 
 from __future__ import annotations
 
-import collections
-from typing import Any
+import contextlib
 
 from kernel.base.clock import Clock
 from kernel.runtime.guest import Guest
 from kernel.runtime.program import Program
 from kernel.runtime.seats import Seats
 
-IDLE_SECONDS = 30.0
-MOST_IDLE = 128
+IDLE_SECONDS = 10.0
+# together: each costs a few pages of its own, but a fresh one only a millisecond or two
+MOST_IDLE = 16
+MOST_AT_ONCE = 128  # until the next sweep, so that a burst finds those of the burst before
 MOST_IDLE_BYTES = 128 << 20
 
 
 class Guests:
-    """`take` is called on app threads; all else on the loop."""
+    """`take` is called on app threads, at any moment; all else on the loop."""
 
     def __init__(self, clock: Clock, seats: Seats) -> None:
         self._clock, self._seats = clock, seats
-        self._idle: dict[tuple[Any, ...], collections.deque[Guest]] = {}
-        self.count = 0
+        self._programs: set[Program] = set()  # those with guests that wait
 
     def take(self, program: Program) -> Guest | None:
         """The one that was used last: the others may go."""
-        waiting = self._idle.get(program.key)
-        if program.limits.fresh or not waiting:
+        if program.limits.fresh or not program.idle:
             return None
         try:
-            return waiting.pop()
-        except IndexError:
+            guest: Guest = program.idle.pop()
+        except IndexError:  # another thread was faster
             return None
+        return guest
 
     def give(self, guest: Guest, *, fit: bool) -> None:
         program = guest.program
+        self.weigh(guest)
         if not fit or guest.spent or program.limits.fresh or program.retired or not guest.loaded:
-            guest.close()
+            self.drop(guest)
             return
         guest.idle_since = self._clock.monotonic()
-        self._idle.setdefault(program.key, collections.deque()).append(guest)
-        if self._seats.held > MOST_IDLE_BYTES or len(self) > MOST_IDLE:
-            self.sweep(most=MOST_IDLE * 3 // 4, most_bytes=MOST_IDLE_BYTES * 3 // 4)
+        program.idle.append(guest)
+        self._programs.add(program)
+        if len(program.idle) > MOST_AT_ONCE or (guest.weighed and self._seats.held > MOST_IDLE_BYTES):
+            self.sweep()
+
+    def weigh(self, guest: Guest) -> None:
+        """What it has taken by now counts against the room there is for all."""
+        grown = guest.grown
+        self._seats.held += grown - guest.weighed
+        guest.weighed = grown
+
+    def drop(self, guest: Guest) -> None:
+        self._seats.held -= guest.weighed
+        guest.weighed = 0
+        guest.close()
 
     def __len__(self) -> int:
-        return sum(map(len, self._idle.values()))
+        return sum(len(program.idle) for program in self._programs)
 
     def retire(self, program: Program) -> None:
         """Nobody asks for this code any more."""
         program.retired = True
-        for guest in self._idle.pop(program.key, ()):
-            guest.close()
+        self._programs.discard(program)
+        while (guest := _oldest(program)) is not None:
+            self.drop(guest)
 
-    def sweep(self, most: int = MOST_IDLE, most_bytes: int = MOST_IDLE_BYTES) -> None:
+    def sweep(self) -> None:
         """Let go of those that have waited long, the oldest first; of more than that where room is needed."""
-        now = self._clock.monotonic()
-        held = sum(guest.grown for waiting in self._idle.values() for guest in waiting)
-        count = len(self)
-        for key, waiting in sorted(self._idle.items(), key=lambda one: one[1][0].idle_since if one[1] else 0.0):
-            while waiting and (now - waiting[0].idle_since >= IDLE_SECONDS or count > most or held > most_bytes):
-                guest = waiting.popleft()
-                held -= guest.grown
+        now, count = self._clock.monotonic(), len(self)
+        # those at work count elsewhere: what they hold is no reason to let go of these
+        held = sum(guest.weighed for program in self._programs for guest in list(program.idle))
+        for program in sorted(self._programs, key=_waits_since):
+            while program.idle and (
+                now - _waits_since(program) >= IDLE_SECONDS or count > MOST_IDLE or held > MOST_IDLE_BYTES
+            ):
+                if (guest := _oldest(program)) is not None:
+                    held -= guest.weighed
+                    self.drop(guest)
                 count -= 1
-                guest.close()
-            if not waiting:
-                del self._idle[key]
-        self._seats.held = max(0, held)
+            if not program.idle:
+                self._programs.discard(program)
 
     def close(self) -> None:
-        for waiting in self._idle.values():
-            for guest in waiting:
-                guest.close()
-        self._idle.clear()
+        for program in list(self._programs):
+            self.retire(program)
+
+
+def _oldest(program: Program) -> Guest | None:
+    with contextlib.suppress(IndexError):
+        guest: Guest = program.idle.popleft()
+        return guest
+    return None
+
+
+def _waits_since(program: Program) -> float:
+    with contextlib.suppress(IndexError):
+        since: float = program.idle[0].idle_since
+        return since
+    return 0.0

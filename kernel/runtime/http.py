@@ -15,9 +15,10 @@ from kernel.net.asked import OF_SITE, Asked
 from kernel.net.authenticate import Authenticator
 from kernel.runtime.answers import Answer, Head, made_head
 from kernel.runtime.body import STREAMED, Arriving, is_multipart, read_form
+from kernel.runtime.failure import GuestFailure
 from kernel.runtime.incoming import Incoming, User, ascii_target, visible
-from kernel.runtime.invocation import Invocation, Outcome, Streaming, Value
 from kernel.runtime.limits import UPLOAD
+from kernel.runtime.outcome import Outcome, Pending, Streaming, Value
 from kernel.runtime.program import Program
 from kernel.runtime.programs import Programs, handler_of
 from kernel.runtime.runtime import Runtime
@@ -34,11 +35,16 @@ class AppCode:
         return handler_of(edition)
 
     async def answer(self, asked: Asked, edition: Edition, entry: str) -> web.StreamResponse:
-        asked.request[OF_SITE] = True
+        request = asked.request
+        request[OF_SITE] = True
         try:
-            return await self._answer(asked, edition, entry)
+            response = await self._answer(asked, edition, entry)
         except FaztError as error:
-            return self.failure(asked.id, edition.app, error)
+            response = self.failure(asked.id, edition.app, error)
+        if not response.prepared and request.can_read_body and not request.content.is_eof():
+            # nobody has read its body: where the next request would begin is not known
+            response.force_close()
+        return response
 
     async def _answer(self, asked: Asked, edition: Edition, entry: str) -> web.StreamResponse:
         user = self._user(asked, edition)
@@ -51,6 +57,9 @@ class AppCode:
         try:
             outcome = await invocation.outcome
             return await self._respond(asked, invocation, outcome)
+        except FaztError as error:
+            refused = incoming.stream.refused if isinstance(incoming.stream, Arriving) else None
+            raise refused or error from None
         except (asyncio.CancelledError, ConnectionError):
             invocation.abandon()
             raise
@@ -93,7 +102,7 @@ class AppCode:
 
     # --- answers
 
-    async def _respond(self, asked: Asked, invocation: Invocation, outcome: Outcome) -> web.StreamResponse:
+    async def _respond(self, asked: Asked, invocation: Pending, outcome: Outcome) -> web.StreamResponse:
         if isinstance(outcome, Value):
             outcome = Answer(made_head(200, [("content-type", "application/json")]), encode(outcome.value))
         if isinstance(outcome, Streaming):
@@ -101,11 +110,11 @@ class AppCode:
         body = outcome.body if outcome.head.has_body else None
         response = web.Response(status=outcome.head.status, body=body)
         _add(response, outcome.head)
-        if body is not None and hdrs.CONTENT_TYPE not in response.headers:
+        if body and hdrs.CONTENT_TYPE not in response.headers:
             response.headers[hdrs.CONTENT_TYPE] = "application/octet-stream"
         return response
 
-    async def _stream(self, asked: Asked, invocation: Invocation, outcome: Streaming) -> web.StreamResponse:
+    async def _stream(self, asked: Asked, invocation: Pending, outcome: Streaming) -> web.StreamResponse:
         response = web.StreamResponse(status=outcome.head.status)
         _add(response, outcome.head)
         response.headers["X-Request-ID"], response.headers["Server"] = asked.id, "fazt"
@@ -113,6 +122,9 @@ class AppCode:
             invocation.abandon()
             return web.Response(status=outcome.head.status, headers=response.headers)
         try:
+            if isinstance(invocation.incoming.stream, Arriving):
+                # later it would stand in the middle of the answer
+                await invocation.incoming.stream.invite()
             await response.prepare(asked.request)
             async for chunk in outcome.flow.read():
                 await response.write(chunk)
@@ -138,9 +150,19 @@ def told(error: FaztError, id: str, message: str) -> tuple[int, dict[str, str], 
     headers["X-Content-Type-Options"] = "nosniff"
     if "retry_after" in error.details:
         headers["Retry-After"] = str(error.details["retry_after"])
-    return error.status, headers, encode({"error": message, "code": error.code, "requestId": id})
+    # what the code threw is never the fault of who asked
+    status = max(error.status, 500) if isinstance(error.__cause__, GuestFailure) else error.status
+    return status, headers, encode({"error": message, "code": error.code, "requestId": id})
 
 
 def _add(response: web.StreamResponse, head: Head) -> None:
     for name, value in head.headers:
-        response.headers.add(name, value)
+        response.headers.add(name, value if value.isascii() else _as_sent(value))
+
+
+def _as_sent(value: str) -> str:
+    """Its characters stand for bytes, as everywhere on the web; aiohttp writes UTF-8."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import string
+import struct
 from collections.abc import Iterable
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
+
+from kernel.base.json import encode
 
 # the node's own: an app neither sees them nor can use them
 _KERNEL_COOKIE = re.compile(r"(?:__Host-|__Secure-)?fazt_[A-Za-z0-9_]*$", re.IGNORECASE)
@@ -18,6 +22,8 @@ _KEY = re.compile(r"\s*bearer\s+fzt_", re.IGNORECASE)
 _HOP = frozenset(("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"))
 Pairs = list[tuple[str, str]]
 _IN_TARGET = string.punctuation
+_PLAIN = re.compile(r"[!-~]*")
+_seed = struct.Struct("<4I").unpack
 
 
 class User(Struct, omit_defaults=False):
@@ -50,24 +56,20 @@ class Stream(Protocol):
         """All of it, read as a form."""
 
 
-class Start(Struct, omit_defaults=True, kw_only=True):
-    """What a guest is told when an invocation begins."""
+class Rest(Struct, omit_defaults=True, kw_only=True):
+    """What is unusual about a request."""
 
-    id: str
-    method: str
-    url: str
-    headers: Pairs
-    ip: str = ""
     user: User | None = None
     trigger: str = "http"
-    login: str = ""
-    logout: str = ""
-    seed: tuple[int, int, int, int] = (1, 2, 3, 4)
-    body: str = "none"
     form: Pairs | None = None
     parts: list[Part] | None = None
     input: Any = msgspec.UNSET
     handler: str = ""
+
+
+USUAL = Rest()
+# stands between the parts of a message: no part holds it
+_BETWEEN = "\x1f"
 
 
 class Incoming:
@@ -110,24 +112,21 @@ class Incoming:
         self.form: Pairs | None = None
         self.files: list[tuple[Part, Any]] = []
 
-    def start(self, seed: tuple[int, int, int, int], login: str, logout: str) -> Start:
-        return Start(
-            id=self.id,
-            method=self.method,
-            url=self.url,
-            headers=self.headers,
-            ip=self.ip,
+    def start(self) -> bytes:
+        """The message an invocation begins with."""
+        rest = Rest(
             user=self.user,
             trigger=self.trigger,
-            login=login,
-            logout=logout,
-            seed=seed,
-            body="stream" if self.stream else "bytes" if self.body else "none",
             form=self.form,
             parts=[part for part, _ in self.files] or None,
             input=self.input,
             handler=self.handler,
         )
+        seed = ",".join(map(str, _seed(os.urandom(16))))
+        body = "stream" if self.stream else "bytes" if self.body else "none"
+        told = _BETWEEN.join((self.id, self.method, self.url, self.ip, seed, body, ""))
+        unusual = b"" if rest == USUAL else encode(rest)
+        return b"S%b%b\x1f%b" % (told.encode(), encode(self.headers), unusual)
 
 
 def visible(headers: Iterable[tuple[str, str]]) -> Pairs:
@@ -150,7 +149,7 @@ def visible(headers: Iterable[tuple[str, str]]) -> Pairs:
 
 def ascii_target(target: str) -> str:
     """A path and query as they can stand in an address: what is not ASCII is escaped."""
-    return target if target.isascii() else quote(target.encode("utf-8", "surrogateescape"), safe=_IN_TARGET)
+    return target if _PLAIN.fullmatch(target) else quote(target.encode("utf-8", "surrogateescape"), safe=_IN_TARGET)
 
 
 def _without_ours(cookies: str) -> str:

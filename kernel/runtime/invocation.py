@@ -8,24 +8,23 @@ but for what `Serving` is asked for while a step runs.
 from __future__ import annotations
 
 import asyncio
-import os
-import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kernel.base.errors import FaztError
 from kernel.base.json import encode
-from kernel.runtime.answers import Answer, Head, checked_body
+from kernel.runtime.answers import Answer, checked_body
 from kernel.runtime.engine.instance import Limits, Stopped
 from kernel.runtime.failure import GuestError, failed, stopped
 from kernel.runtime.flow import Flow
-from kernel.runtime.guest import Elsewhere, Guest, Serving
+from kernel.runtime.guest import Guest, Serving
 from kernel.runtime.incoming import Incoming
 from kernel.runtime.limits import LOG_LINES, SLOW_SECONDS, STREAM_IDLE_SECONDS, STREAM_SECONDS
+from kernel.runtime.outcome import Outcome, Pending, Streaming, Value
 from kernel.runtime.program import Program
-from kernel.runtime.quick import QUICK_BEFORE, QUICK_SECONDS, route_of
+from kernel.runtime.quick import QUICK_BEFORE, route_of
 from kernel.syscall.call import Call
 
 if TYPE_CHECKING:
@@ -36,28 +35,11 @@ MOST_READ = 256 * 1024
 PARTING_SECONDS = 1.0  # for what the code does when the client has gone
 AFTER_SECONDS = 30.0  # for promises given to `waitUntil`
 LONGEST_TIMER = 2**31 - 1
-_seed = struct.Struct("<4I").unpack
 _json = msgspec.json.decode
 _error = msgspec.json.Decoder(GuestError)
 
 
-class Streaming(NamedTuple):
-    """An answer whose body is still being made."""
-
-    head: Head
-    flow: Flow
-
-
-class Value(NamedTuple):
-    """What code that was run without a request gave back."""
-
-    value: Any
-
-
-Outcome = Answer | Streaming | Value
-
-
-class Invocation(Serving):
+class Invocation(Serving, Pending):
     def __init__(self, runtime: Runtime, program: Program, incoming: Incoming) -> None:
         self._runtime, self.program, self.incoming = runtime, program, incoming
         self._route = route_of(incoming)
@@ -67,11 +49,11 @@ class Invocation(Serving):
         self._began = services.clock.monotonic()
         self.deadline = self._began + program.limits.wall
         self.limits = Limits(program.limits.cpu, self.deadline, services.threads.demote, SLOW_SECONDS)
-        self.outcome: asyncio.Future[Outcome] = self._loop.create_future()
+        self.done: Outcome | FaztError | None = None
+        self._outcome: asyncio.Future[Outcome] | None = None
         self.lines = 0  # of its log
         self._guest: Guest | None = None
         self._call: Call | None = None
-        self._said: list[tuple[str, str]] = []  # lines of the log, while it is only tried
         self._cold = False
         self._inbox: list[bytes] = []
         self._outstanding: dict[int, asyncio.Task[None] | asyncio.TimerHandle | None] = {}
@@ -87,6 +69,23 @@ class Invocation(Serving):
 
     def begin(self) -> None:
         self._stop_waiting = self._runtime.seats.ask(self.program.app, self._sit)
+        if not self._ended:
+            self._watch()
+
+    @property
+    def outcome(self) -> asyncio.Future[Outcome]:
+        """What comes of it, for who has to wait; `done` for who asks now."""
+        if self._outcome is None:
+            self._outcome = self._loop.create_future()
+            self._tell()
+        return self._outcome
+
+    def adopt(self, guest: Guest, output: bytes) -> None:
+        """Go on with what was begun on the loop: its first step is over."""
+        self._guest, guest.serving = guest, self
+        self._runtime.seats.take(self.program.app)
+        self._seated = True
+        self._stepped(output, None)
         if not self._ended:
             self._watch()
 
@@ -109,32 +108,7 @@ class Invocation(Serving):
     def _sit(self) -> None:
         self._stop_waiting = lambda: False
         self._seated = True
-        if not (self.program.routes.may_try(self._route) and self._try_here()):
-            self._submit(b"")
-
-    def _try_here(self) -> bool:
-        """Run it on the loop, which it does not notice; False: it must begin anew on a thread."""
-        guest = self._runtime.guests.take(self.program)
-        if guest is None:
-            return False
-        guest.bind(self)
-        self.here = True
-        try:
-            output = guest.step(self._start(), Limits(QUICK_SECONDS, self.deadline))
-        except (Elsewhere, Stopped):
-            guest.close()
-            self.program.routes.failed(self._route)
-            self._said.clear()
-            self.lines = 0
-            return False
-        finally:
-            self.here = False
-        self._guest = guest
-        self.program.routes.held()
-        for said in self._said:
-            self._log(*said)
-        self._stepped(output, None)
-        return True
+        self._submit(b"")
 
     def _send(self, message: bytes) -> None:
         self._inbox.append(message)
@@ -156,7 +130,7 @@ class Invocation(Serving):
         try:
             output = self._step(messages)
         except Stopped as stop:
-            error = stopped(stop)
+            error = stopped(stop, self._guest is not None and self._guest.full)
         except FaztError as known:
             error = known
         except Exception as unknown:
@@ -170,30 +144,29 @@ class Invocation(Serving):
             guest.bind(self)
             if not guest.loaded:
                 self._loading = self._cold = True
-                messages = self.program.introduction(self._services.version)
+                runtime = self._runtime
+                messages = self.program.introduction(self._services.version, runtime.login, runtime.logout)
         elif guest.loaded and self._loading:
             # what it waited for while it was loaded has come: now it begins
             self._loading = False
-            messages = self._start() + (b"\n" + messages if messages else b"")
+            messages = self.incoming.start() + (b"\n" + messages if messages else b"")
         if not self._loading:
-            return guest.step(messages or self._start(), self.limits)
+            return guest.step(messages or self.incoming.start(), self.limits)
         output = guest.step(messages, self.limits)
-        if output.rstrip(b"\n") != b"G":
+        if output != b"G":
             return output
+        self.program.load_seconds = self.limits.used
         guest.loaded, self._loading = True, False
-        return guest.step(self._start(), self.limits)
-
-    def _start(self) -> bytes:
-        start = self.incoming.start(_seed(os.urandom(16)), self._runtime.login, self._runtime.logout)
-        return b"S" + encode(start)
+        return guest.step(self.incoming.start(), self.limits)
 
     def _stepped(self, output: bytes, error: FaztError | None) -> None:
         """On the loop: what a step has said."""
+        if self._guest is not None:
+            self._runtime.guests.weigh(self._guest)
         if self._stepping:
             self._stepping = False
-            self.program.routes.learned(
-                self._route, not self.waited and (self._cold or self.limits.used < QUICK_BEFORE)
-            )
+            slow = self.limits.used > QUICK_BEFORE and not self._cold
+            self.program.routes.learned(self._route, self.waited, slow)
         if self._ended:
             self._part()
             return
@@ -302,7 +275,7 @@ class Invocation(Serving):
             error = _error.decode(said)
         except (msgspec.DecodeError, RecursionError):
             error = GuestError("Error", "The code failed and could not say why.")
-        raise failed(error, self.program, self._answered)
+        raise failed(error, self.program, self._guest is not None and self._guest.full)
 
     def _answer(self, answer: Answer) -> None:
         if self._answered:
@@ -313,9 +286,19 @@ class Invocation(Serving):
             self.limits.deadline = self.deadline
         self._give(answer)
 
-    def _give(self, outcome: Outcome) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(outcome)
+    def _give(self, outcome: Outcome | FaztError) -> None:
+        if self.done is None:
+            self.done = outcome
+            self._tell()
+
+    def _tell(self) -> None:
+        future, done = self._outcome, self.done
+        if future is None or done is None or future.done():
+            return
+        if isinstance(done, FaztError):
+            future.set_exception(done)
+        else:
+            future.set_result(done)
 
     # --- what it waits for
 
@@ -440,13 +423,6 @@ class Invocation(Serving):
         return self._flow.push(chunk)
 
     def log(self, level: str, text: str) -> None:
-        if self.here:
-            if len(self._said) <= LOG_LINES:
-                self._said.append((level, text))
-        else:
-            self._log(level, text)
-
-    def _log(self, level: str, text: str) -> None:
         self.lines += 1
         if self.lines <= LOG_LINES:
             self._services.lines.add(self.program.app, level, text, request=self.request, release=self.program.release)
@@ -493,10 +469,6 @@ class Invocation(Serving):
         else:
             self._end(FaztError("TIMEOUT", "The handler took too long."))
 
-    def _give_up(self, error: FaztError) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(error)
-
     def _end(self, error: FaztError | None) -> None:
         if self._ended:
             return
@@ -514,7 +486,7 @@ class Invocation(Serving):
                 self._runtime.note(self, error)
             if self._flow:
                 self._flow.end(error)
-            self._give_up(error)
+            self._give(error)
         elif self._flow and not self._flow.ended:
             self._flow.end()
         self._dirty = error is not None or unsettled or self._loading

@@ -13,14 +13,17 @@ from kernel.base.ids import new_id
 from kernel.base.json import encode
 from kernel.base.site import Site
 from kernel.fs import paths
+from kernel.observe.follow_lines import LineKept
 from kernel.observe.lines import Lines
-from kernel.observe.lines_table import LEVELS
+from kernel.observe.lines_table import LEVELS, OF_REQUEST
 from kernel.runtime.answers import Answer, Head
 from kernel.runtime.failure import GuestFailure
 from kernel.runtime.incoming import Incoming, User
-from kernel.runtime.invocation import Streaming, Value
+from kernel.runtime.limits import LOG_LINES
+from kernel.runtime.outcome import Streaming, Value
 from kernel.runtime.programs import Programs, handler_of
 from kernel.runtime.runtime import Runtime
+from kernel.storage.store import Store
 from kernel.syscall import Call, Json, Line, syscall
 
 MOST_BODY = 10 << 20
@@ -161,9 +164,17 @@ async def _run(
     finally:
         invocation.abandon()
     done.duration_ms = int((call.clock.monotonic() - began) * 1000)
-    said = call.use(Lines).recent(lambda line: line.request == id)
-    done.logs = [Said(LEVELS[line.level], line.message) for line in said]
+    done.logs = await _logged(call, id)
     return done
+
+
+async def _logged(call: Call, id: str) -> list[Said]:
+    """What was said during a request: some of it may be written already, some not yet."""
+    waiting = call.use(Lines).recent(lambda line: line.request == id)
+    asked = {"request": id, "least": 0, "since": 0, "limit": LOG_LINES + 10}
+    rows = await call.use(Store).scan(call.store.scan((OF_REQUEST, asked), then=lambda found: found[0]))
+    lines = {line.seq: line for line in (*(LineKept(*row) for row in rows), *waiting)}
+    return [Said(LEVELS[lines[seq].level], lines[seq].message) for seq in sorted(lines)]
 
 
 async def _taken(outcome: Answer | Streaming | Value) -> tuple[Head | None, bytes, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import posixpath
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -26,6 +28,8 @@ LIBRARIES = frozenset(
         *(f"dayjs/plugin/{name}" for name in ("isoWeek", "relativeTime", "timezone", "utc")),
     )
 )
+FRAME = "    at "
+_STACK = re.compile(rf"(?:^ *{FRAME}[^\n]*\n?)+", re.MULTILINE)
 _BEFORE = b"(function (exports, require, module, __filename, __dirname, fazt) {\n"
 _BEFORE_SCRIPT = b"(function (exports, require, module, __filename, __dirname, fazt, request, respond, response) {\n"
 
@@ -61,16 +65,19 @@ class Program:
         env: Mapping[str, str],
         *,
         release: str = "",
+        env_version: int = 0,
         locked: bool = False,
         read_private: Callable[[str], bytes | None] = lambda path: None,
         list_private: Callable[[], list[str]] = list,
         libraries: frozenset[str] = LIBRARIES,
     ) -> None:
         self.key, self.about, self.entry, self.sources, self.limits = key, about, entry, sources, limits
-        self.env, self.release, self.locked = env, release, locked
+        self.env, self.release, self.env_version, self.locked = env, release, env_version, locked
         self._read_private, self._list_private, self._libraries = read_private, list_private, libraries
         self.retired = False
         self.routes = Routes()
+        self.idle: collections.deque[Any] = collections.deque()  # its guests that wait (see `Guests`)
+        self.load_seconds = 1.0  # of computing, until a new guest can serve; not known yet
 
     @property
     def app(self) -> str:
@@ -80,7 +87,7 @@ class Program:
     def style(self) -> str:
         return self.sources[self.entry].style
 
-    def introduction(self, version: str) -> bytes:
+    def introduction(self, version: str, login: str = "", logout: str = "") -> bytes:
         """What a new instance is told first."""
         about = self.about
         return b"I" + encode(
@@ -97,6 +104,8 @@ class Program:
                 "style": self.style,
                 "version": version,
                 "locked": self.locked,
+                "login": login,
+                "logout": logout,
             }
         )
 
@@ -153,7 +162,7 @@ class Program:
         if lowered.problems:
             first = lowered.problems[0]
             raise FaztError(
-                "SYNTAX_ERROR",
+                lowered.refused,
                 f"{first.path}:{first.line}:{first.column}: {first.message}",
                 file=first.path,
                 line=first.line,
@@ -169,6 +178,10 @@ class Program:
     def trace_of(self, stack: str) -> Trace:
         """A stack in the author's lines."""
         return told(stack, self._positions_of)
+
+    def retold(self, text: str) -> str:
+        """A text, with the stacks in it in the author's lines."""
+        return _STACK.sub(lambda found: self.trace_of(found[0]).text, text)
 
     def _positions_of(self, path: str) -> bytes | None:
         lowered = self.sources.get(path)

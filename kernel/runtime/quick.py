@@ -12,10 +12,12 @@ import collections
 
 from kernel.runtime.incoming import Incoming
 
-QUICK_SECONDS = 0.002  # of computing, on the loop
-QUICK_BEFORE = 0.001  # of computing, on a thread
+QUICK_SECONDS = 0.004  # of computing, on the loop
+QUICK_BEFORE = 0.002  # of computing, on a thread
+QUICK_LOAD = 0.004  # of computing, until a new instance can serve
 MOST_ROUTES = 256
 FIRST_WAIT, MOST_WAIT = 200, 20_000  # runs of a route on threads before it is looked at again
+SLOW_WAIT = 3  # after one that took long: the first of something often does
 MOST_WRONG = 8  # tries of an app that failed; they are forgiven slowly
 FORGIVEN_EACH = 2000
 
@@ -32,15 +34,17 @@ class Routes:
     def may_try(self, route: str) -> bool:
         return self.wait.get(route, 1) == 0 and self.wrong < MOST_WRONG
 
-    def learned(self, route: str, quick: bool) -> None:
+    def learned(self, route: str, waited: bool, slow: bool) -> None:
         """A run on a thread is over."""
         if route not in self.wait and len(self.wait) >= MOST_ROUTES:
             return
         left = self.wait.get(route, 0)
-        if quick:
-            self.wait[route] = max(0, left - 1)
-        else:
+        if waited:
             self.wait[route] = max(left, FIRST_WAIT)
+        elif slow:
+            self.wait[route] = min(FIRST_WAIT, left + SLOW_WAIT)
+        else:
+            self.wait[route] = max(0, left - 1)
 
     def failed(self, route: str) -> None:
         self.wrong += 1

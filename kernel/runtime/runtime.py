@@ -15,10 +15,14 @@ from kernel.base.errors import FaztError
 from kernel.observe import log
 from kernel.runtime.engine.engine import Engine
 from kernel.runtime.failure import GuestFailure
+from kernel.runtime.guest import Guest
 from kernel.runtime.guests import Guests
+from kernel.runtime.here import Try
 from kernel.runtime.incoming import Incoming
 from kernel.runtime.invocation import Invocation
+from kernel.runtime.outcome import Pending
 from kernel.runtime.program import Program
+from kernel.runtime.quick import route_of
 from kernel.runtime.seats import Seats
 from kernel.runtime.services import Services
 
@@ -31,7 +35,7 @@ class Runtime:
         self.seats = Seats(services.settings)
         self.guests = Guests(services.clock, self.seats)
         self.login, self.logout = "/_fazt/login", "/_fazt/logout"
-        self.active: set[Invocation] = set()
+        self.active: set[Pending] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: collections.deque[Callable[[], None]] = collections.deque()
         self._waking = False
@@ -49,16 +53,39 @@ class Runtime:
             self._opening.add_done_callback(lambda _: setattr(self, "_opening", None))
         await asyncio.shield(self._opening)
 
-    def begin(self, program: Program, incoming: Incoming) -> Invocation:
+    def begin(self, program: Program, incoming: Incoming) -> Pending:
         """Start it; the answer is its `outcome`. The engine must be open."""
         self._loop = asyncio.get_running_loop()
+        route = route_of(incoming)
+        if program.routes.may_try(route) and (tried := Try(self, program, incoming, route).run()):
+            return tried
+        return self.on_thread(program, incoming)
+
+    def on_thread(self, program: Program, incoming: Incoming) -> Invocation:
         invocation = Invocation(self, program, incoming)
         self.active.add(invocation)
-        invocation.begin()
+        try:
+            invocation.begin()
+        except BaseException:
+            self.active.discard(invocation)
+            raise
         return invocation
 
-    def ended(self, invocation: Invocation) -> None:
-        self.active.discard(invocation)
+    def adopt(self, tried: Try, guest: Guest, output: bytes) -> Invocation:
+        """What was tried on the loop waits for something."""
+        invocation = Invocation(self, tried.program, tried.incoming)
+        self.active.add(invocation)
+        for level, text in tried.said:
+            invocation.log(level, text)
+        invocation.adopt(guest, output)
+        return invocation
+
+    def ended(self, pending: Pending) -> None:
+        self.active.discard(pending)
+
+    def log(self, pending: Pending, level: str, text: str) -> None:
+        program = pending.program
+        self.services.lines.add(program.app, level, text, request=pending.request, release=program.release)
 
     async def sweep(self) -> None:
         self.guests.sweep()
@@ -102,9 +129,8 @@ class Runtime:
         logger.error("an invocation failed inside Fazt", exc_info=error)
         return FaztError("INTERNAL_ERROR", "Something went wrong inside Fazt.")
 
-    def note(self, invocation: Invocation, error: FaztError) -> None:
+    def note(self, pending: Pending, error: FaztError) -> None:
         """Write down for the author why an invocation failed."""
         cause = error.__cause__
         text = cause.text if isinstance(cause, GuestFailure) else f"{error.code}: {error.message}"
-        program = invocation.program
-        self.services.lines.add(program.app, "error", text, request=invocation.request, release=program.release)
+        self.log(pending, "error", text)

@@ -23,8 +23,9 @@ class Seats:
         self.total = self.waiting = 0
         self._queues: dict[str, collections.deque[Sit]] = {}
         self._turns: collections.deque[str] = collections.deque()
+        self._filling = False
         self.memory = machine_memory()
-        self.held = 0  # bytes that all guests have taken, idle ones too
+        self.held = 0  # bytes of the guests that wait for a request
 
     @property
     def room(self) -> bool:
@@ -49,6 +50,11 @@ class Seats:
         self._fill()
         return lambda: self._give_up(app, sit)
 
+    def take(self, app: str) -> None:
+        """A seat for what runs already, whether there is one or not."""
+        self.total += 1
+        self.taken[app] += 1
+
     def leave(self, app: str) -> None:
         self.total -= 1
         self.taken[app] -= 1
@@ -61,11 +67,20 @@ class Seats:
         return self.room and self.taken[app] < self._settings[OF_APP.name]
 
     def _sit(self, app: str, sit: Sit) -> None:
-        self.total += 1
-        self.taken[app] += 1
+        self.take(app)
         sit()
 
     def _fill(self) -> None:
+        # who sits may be done at once, and leave within: that does not begin it anew, which would go ever deeper
+        if self._filling:
+            return
+        self._filling = True
+        try:
+            self._fill_seats()
+        finally:
+            self._filling = False
+
+    def _fill_seats(self) -> None:
         passed = 0
         while self._turns and passed < len(self._turns) and self.room:
             app = self._turns[0]

@@ -41,6 +41,10 @@ class Services:
         self.grants = frozenset(name for name in needs if name and not name.startswith(_NAMED))
         self._engine: Engine | None = None
         self._adapters: list[Any] = [None] * len(self.registry)
+        self._blind = [
+            entry.declared.colour == "write" and (entry.declared.quiet or entry.declared.answer is None)
+            for entry in self.registry
+        ]
         self._quiet = [entry.declared.quiet for entry in self.registry]
 
     @property
@@ -72,6 +76,10 @@ class Services:
 
     def quiet(self, number: int) -> bool:
         return self._quiet[number]
+
+    def blind(self, number: int) -> bool:
+        """Does it write something, and say nothing to the code that asked for it?"""
+        return self._blind[number]
 
     def call(self, app: str, trace: str) -> Call:
         who = Who(kind="app", id=app, name=app, role="user")

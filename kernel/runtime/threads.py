@@ -26,19 +26,22 @@ logger = log.get("fazt.runtime")
 class Worker:
     """One thread. It sleeps on its lock, and finds its work where the one who woke it put it."""
 
-    __slots__ = ("app", "demoted", "lock", "native", "work")
+    __slots__ = ("app", "away", "demoted", "lock", "work")
 
     def __init__(self, app: str, work: Work) -> None:
         self.app, self.work = app, work
         self.lock = threading.Lock()
         self.lock.acquire()
         self.demoted = False
-        self.native = 0
+        self.away = False  # it waits, and holds no permit
 
 
 class Threads:
-    def __init__(self, permits: int | None = None) -> None:
+    """`leave` is called at the end of each thread, by the thread itself: for what it alone may close."""
+
+    def __init__(self, permits: int | None = None, leave: Callable[[], None] = lambda: None) -> None:
         self.permits = permits or max(2, os.cpu_count() or 2)
+        self._leave = leave
         self._guard = threading.Lock()
         self._queues: dict[str, collections.deque[Work]] = {}
         self._turns: collections.deque[str] = collections.deque()  # apps with work, the next one first
@@ -82,20 +85,22 @@ class Threads:
     def off(self) -> Iterator[None]:
         """Around a wait: the permit is given back, and asked for again."""
         worker: Worker | None = getattr(self._local, "worker", None)
-        if worker is None or worker.demoted:
+        if worker is None or worker.demoted or worker.away:
             yield
             return
         with self._guard:
             self._give_back()
+        worker.away = True
         try:
             yield
         finally:
+            worker.away = False
             self._take_again()
 
     def demote(self) -> None:
         """Called by the work itself, which has computed for long."""
         worker: Worker | None = getattr(self._local, "worker", None)
-        if worker is None or worker.demoted:
+        if worker is None or worker.demoted or worker.away:
             return
         with self._guard:
             if self._demoted.total() >= MOST_DEMOTED:
@@ -126,9 +131,27 @@ class Threads:
                 worker = self._idle.pop()
                 worker.app, worker.work = app, work
                 worker.lock.release()
-            else:
-                self._threads += 1
-                threading.Thread(target=self._run, args=(Worker(app, work),), name="fazt-app", daemon=True).start()
+            elif not self._start(Worker(app, work)):
+                self._running -= 1
+                self._put_back(app, work)
+                return
+
+    def _start(self, worker: Worker) -> bool:
+        try:
+            threading.Thread(target=self._run, args=(worker,), name="fazt-app", daemon=True).start()
+        except RuntimeError:
+            # the system has no more of them: those that are here will come to it, or the next request tries again
+            logger.exception("a thread could not be started")
+            return False
+        self._threads += 1
+        return True
+
+    def _put_back(self, app: str, work: Work) -> None:
+        """As if it had not been taken: the app's next work, and the app's turn."""
+        if app in self._queues:
+            self._turns.remove(app)
+        self._queues.setdefault(app, collections.deque()).appendleft(work)
+        self._turns.appendleft(app)
 
     def _next(self) -> tuple[str, Work] | None:
         """The next app's next work. One whose code computes without end waits until that has ended."""
@@ -163,20 +186,21 @@ class Threads:
 
     def _run(self, worker: Worker) -> None:
         self._local.worker = worker
-        while True:
+        going = True
+        while going:
             try:
                 worker.work()
-            except Exception:  # the work answers for itself; a fault in it must not cost a permit
+            except BaseException:  # the work answers for itself; a fault in it must not cost a permit
                 logger.exception("work of an app failed")
             worker.work = _nothing
-            if not self._go_on(worker):
-                return
+            going = self._go_on(worker)
+        self._leave()
 
     def _go_on(self, worker: Worker) -> bool:
         """Take the next work, or sleep until there is some. False: the thread ends."""
         with self._guard:
             if worker.demoted:
-                self._demoted[worker.app] -= 1
+                self._demoted -= collections.Counter((worker.app,))
                 self._threads -= 1
                 self._dispatch()
                 return False
@@ -186,6 +210,7 @@ class Threads:
             self._running -= 1
             if self._closing:
                 self._threads -= 1
+                self._dispatch()
                 return False
             self._idle.append(worker)
             self._dispatch()

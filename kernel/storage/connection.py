@@ -83,7 +83,12 @@ def in_words(path: Path) -> Iterator[None]:
         raise FaztError("STORAGE_ERROR", f"{path} cannot be used: {error.strerror}.", hint) from error
 
 
-def understood(error: apsw.Error) -> Exception:
+UNUSABLE = apsw.ReadOnlyError | apsw.IOError | apsw.CantOpenError | apsw.CorruptError | apsw.NotADBError
+# how reading and writing fail; text in a damaged page need not be UTF-8
+FAILURES = (apsw.Error, UnicodeDecodeError)
+
+
+def understood(error: apsw.Error | UnicodeDecodeError) -> Exception:
     """SQLite's error as one of ours where the cause is outside the program; a bug stays as it is."""
     if isinstance(error, apsw.FullError):
         return FaztError(
@@ -91,9 +96,10 @@ def understood(error: apsw.Error) -> Exception:
         )
     if isinstance(error, apsw.InterruptError):
         return FaztError("TIMEOUT", "The query reads too much.", "Narrow it, or page through it.")
-    if isinstance(error, apsw.ReadOnlyError | apsw.IOError | apsw.CantOpenError | apsw.CorruptError | apsw.NotADBError):
+    if isinstance(error, UnicodeDecodeError | UNUSABLE):
+        why = "a text in it is damaged" if isinstance(error, UnicodeDecodeError) else error
         return FaztError(
-            "STORAGE_ERROR", f"The data file cannot be used: {error}.", "See `fazt proc status` and the logs."
+            "STORAGE_ERROR", f"The data file cannot be used: {why}.", "See `fazt proc status` and the logs."
         )
     if isinstance(error, apsw.BusyError | apsw.LockedError):
         return FaztError("SERVICE_UNAVAILABLE", "Another program holds the data file.", "Close it and try again.")

@@ -10,7 +10,7 @@ import apsw
 
 from kernel.base.errors import FaztError
 from kernel.base.tables import MINE, PUBLISHING, Patch, Read, Remove, Table, by_name, expand
-from kernel.storage.connection import understood
+from kernel.storage.connection import FAILURES, understood
 from kernel.syscall.plan import Scan, Step, Write
 
 LimitOf = Callable[[str], int]
@@ -29,7 +29,7 @@ class ScopedStore:
         try:
             for row in self._reader().execute(read.sql, params):
                 return row
-        except apsw.Error as error:
+        except FAILURES as error:
             raise understood(error) from error
         return None
 
@@ -37,7 +37,7 @@ class ScopedStore:
         params["app"], params["user"] = self.app, self.user
         try:
             return self._reader().execute(read.sql, params).fetchall()
-        except apsw.Error as error:
+        except FAILURES as error:
             raise understood(error) from error
 
     def scan(self, *reads: tuple[Read, dict[str, Any]], then: Callable[[list[list[Any]]], Any]) -> Scan[Any]:

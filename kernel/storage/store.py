@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import threading
@@ -17,7 +18,7 @@ from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
 from kernel.base.tables import PUBLISHING, Migration, Read, Table
 from kernel.storage import schema
-from kernel.storage.connection import Budget, in_words, make_writer, open_file, open_reader, understood
+from kernel.storage.connection import FAILURES, Budget, in_words, make_writer, open_file, open_reader, understood
 from kernel.storage.scoped import ScopedStore
 from kernel.storage.writer import Rows, Writer
 from kernel.syscall.plan import Scan, Step
@@ -107,6 +108,14 @@ class Store:
         local.budget.grant(*getattr(local, "allowed", (POINT_STEPS, POINT_SECONDS)))
         return connection
 
+    def let_go(self) -> None:
+        """Close this thread's own connection: the thread ends."""
+        connection = vars(self._local).pop("connection", None)
+        if connection is not None:
+            with contextlib.suppress(ValueError):  # the store was closed meanwhile
+                self._readers.remove(connection)
+            connection.close()
+
     def scan_blocking(self, scan: Scan[Any]) -> Any:
         """Carry out a scan on this thread: all of its reads see one moment of the file."""
         connection = self.reader()
@@ -117,7 +126,7 @@ class Store:
                 rows = [connection.execute(read.sql, params).fetchall() for read, params in scan.reads]
             finally:
                 connection.execute("commit")
-        except apsw.Error as error:
+        except FAILURES as error:
             raise understood(error) from error
         return scan.then(rows)
 
@@ -140,7 +149,7 @@ class Store:
         """A read of node tables outside of a call: start-up, chores."""
         try:
             return self.reader().execute(read.sql, params).fetchall()
-        except apsw.Error as error:
+        except FAILURES as error:
             raise understood(error) from error
 
     # --- writes
@@ -199,8 +208,8 @@ select :to, '{table.name}', count(*), :now from {table.name} where app_id = :to 
         self.writer.close()
         self._pool.shutdown()
         self._aside.shutdown()
-        for connection in self._readers:
-            connection.close()
+        while self._readers:
+            self._readers.pop().close()
 
 
 def _unusable(path: Path, error: apsw.Error) -> Exception:

@@ -17,7 +17,7 @@ from typing import Any
 import apsw
 
 from kernel.base.errors import FaztError
-from kernel.storage.connection import understood
+from kernel.storage.connection import FAILURES, understood
 from kernel.syscall.plan import Step
 
 MOST_WAITING = 20_000
@@ -210,10 +210,10 @@ def _refused(error: Exception) -> Exception:
     """Why a group failed as a whole."""
     if isinstance(error, apsw.ConstraintError):
         return FaztError("STORAGE_ERROR", "The data file refused the transaction.", "See the logs.")
-    return understood(error) if isinstance(error, apsw.Error) else error
+    return understood(error) if isinstance(error, FAILURES) else error
 
 
 def _explained(error: Exception, step: Step | None) -> Exception:
     if isinstance(error, apsw.ConstraintError) and step and step.error:
         return step.error
-    return understood(error) if isinstance(error, apsw.Error) else error
+    return understood(error) if isinstance(error, FAILURES) else error

@@ -107,8 +107,13 @@ def typescript(kind: Any, answering: bool = False) -> str:
     return _SIMPLE.get(kind, "any")
 
 
-def declarations_file(entries: t.Iterable[Entry]) -> str:
-    """The whole `fazt.d.ts`: one object type per word of the paths (its methods may be called `delete`)."""
+# stores of an app that are there by a short name as well: `fazt.app.kv` is `fazt.storage.kv`
+_STORES = ("kv", "ds", "s3")
+
+
+def declarations_file(entries: t.Iterable[Entry], guest: str = "") -> str:
+    """The whole `fazt.d.ts`: what the guest makes by itself (`guest`), and one object type per word of the paths (its
+    methods may be called `delete`)."""
     tree: dict[str, Any] = {}
     for entry in entries:
         if entry.declared.js:
@@ -117,8 +122,25 @@ def declarations_file(entries: t.Iterable[Entry]) -> str:
             for space in spaces:
                 node = node.setdefault(space, {})
             node.setdefault("", []).append(entry.declared)
-    lines = ["// Generated from the registry by `fazt surface --types`. Do not edit.", "", "declare const fazt: {"]
-    return "\n".join([*lines, *_members(tree, "  "), "};", ""])
+    storage = tree.pop("storage", {})
+    stores = " | ".join(f'"{name}"' for name in _STORES if name in storage)
+    return "\n".join(
+        [
+            "// Generated from the registry by `fazt surface --types`. Do not edit.",
+            "",
+            guest,
+            "interface FaztStorage {",
+            *_members(storage, "  "),
+            "}",
+            "",
+            "declare const fazt: FaztGuest & {",
+            "  readonly storage: FaztStorage;",
+            *([f"  readonly app: Pick<FaztStorage, {stores}>;"] if stores else []),
+            *_members(tree, "  "),
+            "};",
+            "",
+        ]
+    )
 
 
 def _members(tree: dict[str, Any], indent: str) -> list[str]:
@@ -127,5 +149,5 @@ def _members(tree: dict[str, Any], indent: str) -> list[str]:
         summary = declared.summary.replace("*/", "* /")
         lines += [f"{indent}/** {summary} */", f"{indent}{signature(declared)};"]
     for name in sorted(key for key in tree if key):
-        lines += [f"{indent}{name}: {{", *_members(tree[name], indent + "  "), f"{indent}}};"]
+        lines += [f"{indent}readonly {name}: {{", *_members(tree[name], indent + "  "), f"{indent}}};"]
     return lines

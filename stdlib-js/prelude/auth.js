@@ -2,6 +2,7 @@
 
 import { Interrupt, invalid } from "./errors.js";
 import { active } from "./invocation.js";
+import { pages } from "./facts.js";
 import { lines } from "./headers.js";
 import { JSON, Object, Response, encodeURIComponent } from "./primordials.js";
 
@@ -15,8 +16,8 @@ function has(role) {
 }
 
 function login(redirect = "/") {
-  const { asked } = active("The login page");
-  return withReturn(asked.login, redirect, "fazt.auth.getLoginURL");
+  active("The login page");
+  return withReturn(pages().login, redirect, "fazt.auth.getLoginURL");
 }
 
 function withReturn(page, redirect, name) {
@@ -84,7 +85,8 @@ export const auth = {
   requireOwner: () => requireRole("owner"),
   getLoginURL: (redirect) => login(redirect),
   getLogoutURL(redirect) {
-    const { logout } = active("The logout page").asked;
+    active("The logout page");
+    const { logout } = pages();
     return redirect === undefined ? (logout ?? "/") : withReturn(logout, redirect, "fazt.auth.getLogoutURL");
   },
 };

@@ -15,8 +15,11 @@ export function host(op, arg, data) {
 
 /** The reply of an operation that answers JSON; no text is undefined. */
 export function asked(op, arg, data) {
-  const reply = host(op, arg, data);
-  return typeof reply !== "string" ? reply : reply === "" ? undefined : parse(reply);
+  const reply = data === undefined ? call(op, arg) : call(op, arg, data);
+  if (typeof reply !== "string") return reply;
+  if (reply === "") return undefined;
+  if (reply.charCodeAt(0) === 33) throw decoded(reply.slice(1));
+  return parse(reply);
 }
 
 /** Arguments as JSON text: what JSON cannot say is refused instead of lost. */

@@ -50,3 +50,5 @@ export const env = {
 };
 
 export const version = () => facts.version;
+/** Where people sign in and out: `{login, logout}`. */
+export const pages = () => facts;

@@ -35,8 +35,16 @@ function made(descriptor) {
   const at = descriptor.bytes;
   const collect = descriptor.rest ? packed : collector(descriptor, name);
   const send = descriptor.async ? promised : asked;
-  const fn =
-    at < 0
+  // one text is what most calls are given
+  const single = at < 0 && !descriptor.rest && descriptor.required <= 1 && descriptor.args.length > 0;
+  const fn = single
+    ? {
+        call(first) {
+          if (arguments.length === 1 && typeof first === "string") return send(op, `[${stringify(first)}]`);
+          return send(op, collect([...arguments]));
+        },
+      }.call
+    : at < 0
       ? (...given) => send(op, collect(given))
       : (...given) => {
           const data = given[at] === undefined ? undefined : bytes(given[at], `${name}: ${descriptor.args[at]}`);

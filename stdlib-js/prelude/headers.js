@@ -1,7 +1,7 @@
 // Header lines as the host takes them, checked before they leave.
 
 import { faulty } from "./errors.js";
-import { Array, JSON, Object, Symbol } from "./primordials.js";
+import { Array, JSON, Map, Object, Symbol } from "./primordials.js";
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // what may not stand in a value: the ends of a line, NUL, and anything a byte cannot hold
@@ -37,4 +37,18 @@ export function pairs(given) {
 
 export const named = (headers, name) => headers.find(([key]) => key === name)?.[1];
 
-export const lines = (headers) => (headers.length === 0 ? "[]" : JSON.stringify(headers));
+// most answers have one header, and that of few kinds
+const single = new Map();
+const MOST_SINGLE = 50;
+
+export function lines(headers) {
+  if (headers.length === 0) return "[]";
+  if (headers.length > 1 || headers[0][0] !== "content-type") return JSON.stringify(headers);
+  const type = headers[0][1];
+  let known = single.get(type);
+  if (known === undefined) {
+    known = JSON.stringify(headers);
+    if (single.size < MOST_SINGLE) single.set(type, known);
+  }
+  return known;
+}

@@ -2,6 +2,7 @@
 
 import "../crypto/index.js";
 import "../intl/index.js";
+import { Asked } from "./asked.js";
 import { auth } from "./auth.js";
 import { settled } from "./calls.js";
 import { FaztError } from "./errors.js";
@@ -36,7 +37,7 @@ function message(line) {
   const rest = line.slice(1);
   switch (line[0]) {
     case "S":
-      return begun(parse(rest));
+      return begun(rest);
     case "R":
       return settled(rest);
     case "X":
@@ -50,17 +51,28 @@ function message(line) {
 
 function introduced(told) {
   facts.know(told);
-  if (told.seed) seed(told.seed);
   open(told);
 }
 
-function begun(asked) {
+function begun(told) {
   fresh();
-  if (asked.seed) seed(asked.seed);
+  const asked = new Asked(told);
+  seed(asked.seed);
   serve(begin(asked));
 }
 
-function output() {
+const NOTHING = {};
+let complained = NOTHING;
+
+function complainOnce(error) {
+  complained = error;
+  complain(error);
+}
+
+/** `unheard`: why a Promise was rejected in this step that nobody waits for. */
+function output(...unheard) {
+  if (unheard.length > 0 && unheard[0] !== complained) complain(unheard[0]);
+  complained = NOTHING;
   rest();
   return take();
 }
@@ -90,7 +102,7 @@ const { __descriptors: descriptors = "[]" } = globalThis;
 registry(Object.values(parse(descriptors)), fazt);
 setFazt(fazt);
 
-onComplaint(complain);
+onComplaint(complainOnce);
 defineProperty(Math, "random", { value: random });
 for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) install(name, timers[name]);
 for (const name of ["clearTimeout", "clearInterval", "clearImmediate"]) install(name, timers.clearTimeout);

@@ -7,8 +7,14 @@ let a = 0;
 let b = 0;
 let c = 0;
 let d = 0;
+let given;
 
-export function seed(words) {
+/** The seed of what comes: a text of four numbers. Most handlers never ask for randomness, so it is not looked at yet. */
+export function seed(text) {
+  given = text;
+}
+
+function begin(words) {
   [a, b, c, d] = [words[0] | 0, words[1] | 0, words[2] | 0, words[3] | 0];
   // all zeros would stay zeros for ever
   if ((a | b | c | d) === 0) d = 1;
@@ -30,6 +36,10 @@ function next() {
 }
 
 export function random() {
-  if ((a | b | c | d) === 0) seed(new Uint32Array(host("random", "16").slice().buffer));
+  if (given !== undefined) {
+    const words = given.split(",");
+    given = undefined;
+    begin(words);
+  } else if ((a | b | c | d) === 0) begin(new Uint32Array(host("random", "16").slice().buffer));
   return (next() * 2097152 + (next() >>> 11)) / 9007199254740992;
 }

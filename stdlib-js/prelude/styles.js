@@ -104,7 +104,7 @@ function returned(value) {
 const isPromise = (value) => value instanceof Promise;
 
 function named(path) {
-  const found = ask("resolve", JSON.stringify([entry.path, `./${path.replace(/^(\.\/|api\/)/, "")}`]));
+  const found = ask("resolve", JSON.stringify(["api/", `./${path.replace(/^(\.\/|api\/)/, "")}`]));
   return found.style === "script" ? script(found.path) : handlerOf(modules.exports(found), found.style);
 }
 

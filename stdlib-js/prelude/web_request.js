@@ -4,28 +4,32 @@ import { host } from "./bridge.js";
 import { promised } from "./calls.js";
 import { FormData } from "./primordials.js";
 import { incoming } from "./stream.js";
-import { makeFile, makeRequest } from "./web.js";
+import { bareRequest, makeFile, makeRequest } from "./web.js";
 
 const FORM = /^\s*(multipart\/form-data|application\/x-www-form-urlencoded)\s*(;|$)/i;
 const whole = { bytes: () => host("body", "") };
 const arriving = { stream: incoming };
 
 export function webRequest(invocation) {
-  const { method, url, headers, body, form, parts } = invocation.asked;
-  const bare = method === "GET" || method === "HEAD";
+  const { asked } = invocation;
+  const { method, url, body } = asked;
+  const headers = () => asked.headers;
+  const signal = () => invocation.signal;
+  if (method === "GET" || method === "HEAD") return bareRequest(method, url, headers, signal);
+  const { form, parts } = asked;
   return makeRequest({
     method,
     url,
     headers,
-    body: bare ? null : body === "bytes" ? whole : body === "stream" ? arriving : null,
+    body: body === "bytes" ? whole : body === "stream" ? arriving : null,
     // what the host has taken apart is not taken apart again
-    form: form != null || parts != null ? () => filled(form, parts) : body === "stream" ? streamed(headers) : undefined,
-    signal: () => invocation.signal,
+    form: form != null || parts != null ? () => filled(form, parts) : body === "stream" ? streamed(asked) : undefined,
+    signal,
   });
 }
 
-function streamed(headers) {
-  const type = headers.find(([name]) => name === "content-type")?.[1] ?? "";
+function streamed(asked) {
+  const type = asked.headers.find(([name]) => name === "content-type")?.[1] ?? "";
   if (!FORM.test(type)) return undefined;
   return async () => {
     const { fields, parts } = await promised("body.form", "[]");

@@ -6,12 +6,12 @@ import { answer } from "./invocation.js";
 import { MOST_BODY, tooLarge } from "./limits.js";
 import { stream } from "./stream.js";
 import { Number } from "./primordials.js";
-import { bodyOf, headersList } from "./web.js";
+import { bodyOf, wireOf } from "./web.js";
 
 export function send(invocation, response) {
   const { status } = response;
   if (!Number.isInteger(status) || status < 200 || status > 599) throw bad("Response.error() cannot be sent.");
-  const head = `${status} ${lines(headersList(response.headers))}`;
+  const head = `${status} ${lines(wireOf(response))}`;
   const body = taken(response);
   if (body === null) return answer(invocation, `D${head}\n`);
   if (invocation.asked.method === "HEAD") {

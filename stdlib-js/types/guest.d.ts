@@ -1,5 +1,5 @@
-// What the code of an app finds besides the capabilities of the registry (those are in fazt.d.ts, which says
-// `declare const fazt: FaztGuest & { … }`). The web platform's own names (Request, URL, crypto …) are those of lib.dom.
+// What the code of an app finds as `fazt` and as global names; the capabilities of the registry stand at the end. The
+// web platform's own names (Request, URL, crypto and so on) are those of TypeScript's lib "DOM".
 
 interface FaztUser {
   readonly id: string;

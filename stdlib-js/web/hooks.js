@@ -8,6 +8,8 @@
 //       url: string or () => string; headers: [[name, value]…] or a function of it, lower-case names, immutable afterwards;
 //       body: null | {bytes: () => Uint8Array} | {stream: () => ReadableStream}, asked for when it is first read;
 //       form: () => FormData or a promise of it, used by formData() instead of the bytes; signal: AbortSignal or () => AbortSignal
+//   bareRequest(method, url, headers, signal) → Request without a body; the same arguments
+//   wireOf(response) → its headers as headersList gives them, at less cost
 //   makeResponse({status, statusText, headers, url, redirected, body}) → Response with immutable headers (body as above)
 //   makeFile({name, type, size, bytes, lastModified}) → File; bytes: () => Uint8Array, asked for when it is first read
 //   abort(signal, reason)   aborts a signal of makeSignal() → AbortSignal
@@ -17,7 +19,7 @@ import { lazyFile } from "./blob.js";
 import { bodies } from "./body.js";
 import { headers } from "./headers.js";
 import { requests } from "./request.js";
-import { arrived } from "./response.js";
+import { arrived, wire } from "./response.js";
 import { signals } from "./abort.js";
 import { decodeUtf8, encodeUtf8 } from "./utf8.js";
 
@@ -40,6 +42,8 @@ function bodyOf(holder) {
 export const hooks = {
   bodyOf,
   headersList: headers.wire,
+  wireOf: wire,
+  bareRequest: requests.bare,
   makeRequest({ method, url, headers: pairs, body = null, form = undefined, signal = null }) {
     return requests.arrived({ method, url, headers: pairs, source: sourceOf(body, form), signal });
   },

@@ -103,6 +103,15 @@ export class Request extends Body {
         if (source) bodies.give(request, source);
         return request;
       },
+      /** One without a body. */
+      bare(method, url, pairs, signal) {
+        const request = new Request(BARE);
+        request.#method = method;
+        request.#url = url;
+        request.#pairs = pairs;
+        request.#signal = signal;
+        return request;
+      },
     };
   }
 

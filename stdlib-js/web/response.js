@@ -6,6 +6,7 @@ import { parse, serialize } from "./url_parse.js";
 import { usv } from "./search_params.js";
 
 const BARE = {};
+const PLAIN = "text/plain;charset=UTF-8";
 // Where a response came from; nearly all are made here.
 const HERE = { type: "default", url: "", redirected: false };
 const isNullBody = (status) => status === 204 || status === 205 || status === 304 || status === 101;
@@ -25,12 +26,18 @@ function isObject(value) {
 export class Response extends Body {
   #status = 200;
   #statusText = "";
+  // null until somebody asks: most have no other header than the type of their body
   #headers = null;
+  #type = null;
   #origin = HERE;
 
   constructor(body = null, init = undefined) {
     super();
     if (body === BARE) return;
+    if (typeof body === "string" && init === undefined) {
+      this.#simple(body, PLAIN);
+      return;
+    }
     if (init !== undefined && init !== null && !isObject(init)) throw new TypeError("Response: init must be an object");
     const source = extract(body);
     this.#begin(init, source, source?.type);
@@ -56,10 +63,20 @@ export class Response extends Body {
       headers.put(this.#headers, "content-type", type);
   }
 
+  #simple(text, type) {
+    this.#type = type;
+    bodies.give(this, { kind: "text", value: text, type });
+  }
+
   static json(data, init = undefined) {
     need(arguments.length, 1, "Response.json");
     const text = JSON.stringify(data);
     if (text === undefined) throw new TypeError("Response.json: the value is not JSON serializable");
+    if (init === undefined) {
+      const response = new Response(BARE);
+      response.#simple(text, "application/json");
+      return response;
+    }
     if (init !== undefined && init !== null && !isObject(init)) throw new TypeError("Response: init must be an object");
     const response = new Response(BARE);
     response.#begin(init, { kind: "text", value: text, type: "application/json" }, "application/json");
@@ -97,6 +114,11 @@ export class Response extends Body {
       if (source) bodies.give(response, source);
       return response;
     };
+    /** Its headers as they leave; where they are nothing but a type, no Headers is made. */
+    Response.wire = (response) => {
+      if (response.#headers !== null) return headers.wire(response.#headers);
+      return response.#type === null ? [] : [["content-type", response.#type]];
+    };
   }
 
   get type() {
@@ -118,6 +140,7 @@ export class Response extends Body {
     return this.#statusText;
   }
   get headers() {
+    this.#headers ??= this.#type === null ? new Headers() : headers.from([["content-type", this.#type]]);
     return this.#headers;
   }
 
@@ -126,13 +149,14 @@ export class Response extends Body {
     const copy = new Response(BARE);
     copy.#status = this.#status;
     copy.#statusText = this.#statusText;
-    copy.#headers = headers.copy(this.#headers);
+    copy.#headers = headers.copy(this.headers);
     copy.#origin = this.#origin;
     if (source) bodies.give(copy, source);
     return copy;
   }
 }
 
-export const arrived = Response.arrived;
+export const { arrived, wire } = Response;
 delete Response.arrived;
+delete Response.wire;
 finish(Response, "Response");

@@ -418,6 +418,18 @@ def test_a_broken_memory_is_none(site: Path, damage: bytes) -> None:
     assert _read(site, clock) == 0
 
 
+def test_a_memory_others_can_write_to_is_none(site: Path) -> None:
+    write(site, {"a": b"1"})
+    clock, before = ManualClock(), os.umask(0)
+    try:
+        assert [_read(site, clock), _read(site, clock)] == [1, 0]
+    finally:
+        os.umask(before)
+    for file in (Path(os.environ["FAZT_CACHE"]) / "hashes").iterdir():
+        file.chmod(0o666)
+    assert _read(site, clock) == 1
+
+
 def test_what_was_remembered_long_ago_is_forgotten(site: Path, tmp_path: Path) -> None:
     place = Path(os.environ["FAZT_CACHE"]) / "hashes"
     place.mkdir()

@@ -77,3 +77,33 @@ def test_a_failure_names_its_place(
     assert place in said[0]
     for own in ("/kernel/", "prelude", "wasm", ".py"):
         assert own not in said[0]
+
+
+LOGS = """interface Egg {
+  size: number;
+}
+
+export default {
+  fetch(): Response {
+    try {
+      throw new Error("seen");
+    } catch (error) {
+      console.error("it said", error);
+    }
+    Promise.reject(new Error("unheard"));
+    return new Response("well");
+  },
+};
+"""
+
+
+def test_errors_that_are_only_logged_name_their_places_too(apps: Apps) -> None:
+    apps.write("logs-errors", {"api/main.ts": LOGS})
+    answer = apps.ask("logs-errors")
+    assert answer.body == b"well"
+    lines = apps.node.ask("GET", "/api/apps/logs-errors/logs?level=error", scope="*").data
+    unheard, seen = (line["message"] for line in lines)
+    assert "it said Error: seen" in seen
+    assert "api/main.ts:8:" in seen
+    assert "Uncaught Error: unheard" in unheard
+    assert "api/main.ts:12:" in unheard

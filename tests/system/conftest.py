@@ -53,6 +53,19 @@ def machine(tmp_path: Path, program: Path, python: Path, cache: Path) -> Iterato
     made.close()
 
 
+@pytest.fixture
+def alone(tmp_path: Path, fazt: Path, python: Path) -> Iterator[Machine]:
+    """`dist/fazt` copied into an empty directory that stays read-only."""
+    only = tmp_path / "only"
+    only.mkdir()
+    program = Path(shutil.copy(fazt, only / "fazt"))
+    program.chmod(0o555)
+    only.chmod(0o555)
+    made = Machine(tmp_path / "elsewhere", program, python)
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, program: Path, python: Path, cache: Path) -> Iterator[Machine]:
     """One machine for the tests of a module that leave it as they found it."""

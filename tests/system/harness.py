@@ -25,6 +25,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 PATIENCE = 60.0  # seconds after which a test gives up; no test asks how long something took
 READY_FIELDS = ["event", "url", "admin_url", "signin_url", "db", "pid", "version", "https"]
+NOTHING: dict[str, str | None] = dict.fromkeys(("PATH", "HOME", "FAZT_HOME", "FAZT_CACHE"))  # no environment at all
 T = TypeVar("T")
 # what a process does to itself before it becomes the program: limits; "mortal" is without root's right to every file
 _BECOME = """

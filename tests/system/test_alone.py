@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.system.harness import READY_FIELDS, Machine, kv_path
-
-NOTHING: dict[str, str | None] = dict.fromkeys(("PATH", "HOME", "FAZT_HOME", "FAZT_CACHE"))
-
-
-@pytest.fixture
-def alone(tmp_path: Path, fazt: Path, python: Path) -> Machine:
-    """`dist/fazt` copied into an empty directory that stays read-only, and no environment at all."""
-    only = tmp_path / "only"
-    only.mkdir()
-    program = Path(shutil.copy(fazt, only / "fazt"))
-    program.chmod(0o555)
-    only.chmod(0o555)
-    return Machine(tmp_path / "elsewhere", program, python)
+from tests.system.harness import NOTHING, READY_FIELDS, Machine, kv_path
 
 
 def test_the_python_has_nothing(python: Path) -> None:
@@ -31,26 +15,23 @@ def test_the_python_has_nothing(python: Path) -> None:
 
 
 def test_copied_alone_it_is_a_whole_node(alone: Machine) -> None:
-    try:
-        mortal = {"mortal": True}
-        node = alone.up(env=NOTHING, limits=mortal)
-        assert list(node.ready) == READY_FIELDS
-        words = ("server", "create-key", "--db", str(node.db), "--json", "--name")
-        full = alone.fazt(*words, "all", env=NOTHING, limits=mortal).data["key"]
-        read = alone.fazt(*words, "look", "--scopes", "read", env=NOTHING, limits=mortal).data["key"]
-        made = node.ask("POST", "/api/apps", body={"slug": "hello"}, key=full)
-        assert made.status == 201
-        without = node.ask("GET", kv_path("hello"))
-        assert (without.status, without.code) == (401, "UNAUTHORIZED")
-        entry = {"key": "greeting", "value": "hi"}
-        refused = node.ask("POST", kv_path("hello"), body=entry, key=read)
-        assert (refused.status, refused.code) == (403, "FORBIDDEN")
-        assert node.ask("POST", kv_path("hello"), body=entry, key=full).status == 201
-        assert node.ask("GET", kv_path("hello", "greeting"), key=read).data == entry
-        assert node.stop() == 0
-        assert [path.name for path in alone.program.parent.iterdir()] == ["fazt"]
-    finally:
-        alone.close()
+    mortal = {"mortal": True}
+    node = alone.up(env=NOTHING, limits=mortal)
+    assert list(node.ready) == READY_FIELDS
+    words = ("server", "create-key", "--db", str(node.db), "--json", "--name")
+    full = alone.fazt(*words, "all", env=NOTHING, limits=mortal).data["key"]
+    read = alone.fazt(*words, "look", "--scopes", "read", env=NOTHING, limits=mortal).data["key"]
+    made = node.ask("POST", "/api/apps", body={"slug": "hello"}, key=full)
+    assert made.status == 201
+    without = node.ask("GET", kv_path("hello"))
+    assert (without.status, without.code) == (401, "UNAUTHORIZED")
+    entry = {"key": "greeting", "value": "hi"}
+    refused = node.ask("POST", kv_path("hello"), body=entry, key=read)
+    assert (refused.status, refused.code) == (403, "FORBIDDEN")
+    assert node.ask("POST", kv_path("hello"), body=entry, key=full).status == 201
+    assert node.ask("GET", kv_path("hello", "greeting"), key=read).data == entry
+    assert node.stop() == 0
+    assert [path.name for path in alone.program.parent.iterdir()] == ["fazt"]
 
 
 def test_the_file_runs_by_itself(alone: Machine, python: Path) -> None:

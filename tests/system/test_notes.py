@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ def call(node: Node, method: str, path: str, body: Any = None, **how: Any) -> An
 
 
 def deploy(machine: Machine, node: Node) -> None:
-    told = machine.fazt("deploy", str(SOURCE), "--name", "notes", "--db", str(node.db), "--json")
+    project = machine.folder / "notes"
+    shutil.copytree(SOURCE, project)
+    told = machine.fazt("deploy", str(project), "--name", "notes", "--db", str(node.db), "--json")
     assert told.code == 0, told
 
 

@@ -199,7 +199,7 @@ def test_only_what_is_needed_is_inside(built: Path) -> None:
     assert {"root", "en_US", "de_AT", "pt_PT", "zh_Hant_TW"} <= languages and "zu" not in languages
     tools = {name.split("/dukpy/")[1] for name in names if "/dukpy/jsmodules/" in name}
     assert tools == {"jsmodules/typescriptServices.js"}
-    theirs = "(deps|engine|typescript|languages|zones)"
+    theirs = "(deps|wasmtime|typescript|languages|zones)"
     unwanted = re.compile(
         rf"{theirs}/.*tests?/|\.(pyi|pyx|pxd|c|h)$|dist-info|RECORD|INSTALLER|direct_url|~$|deps/bin/"
     )
@@ -537,9 +537,9 @@ def test_what_only_apps_need_waits_for_them(program: Path, tmp_path: Path) -> No
     started(program, env, "aiohttp", "zoneinfo")
     assert packs(place) == ["app", "deps"]
     started(program, env, "wasmtime")
-    assert packs(place) == ["app", "deps", "engine"]
+    assert packs(place) == ["app", "deps", "wasmtime"]
     started(program, env, "dukpy", "babel", "tzdata")
-    assert packs(place) == ["app", "deps", "engine", "languages", "typescript", "zones"]
+    assert packs(place) == ["app", "deps", "languages", "typescript", "wasmtime", "zones"]
 
 
 def test_a_lazy_pack_survives_the_replacement_of_the_program(built_lazy: Path, tmp_path: Path) -> None:

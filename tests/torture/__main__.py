@@ -34,7 +34,7 @@ PLACE = ROOT / "build" / "torture"
 # rounds on one file; then a new one begins
 SLICES = {"kill": 10, "term": 10, "http": 1000, "readers": 5, "deploy": 20, "hostile": 3, "isolation": 20_000}
 LOGGED = 800  # calls whose lines the logs show at once
-BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different", "escaped", "mixed")
+BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different", "mixed")
 UNITS = {
     "kill": "kills",
     "term": "stops",
@@ -179,7 +179,7 @@ def hostile(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
         before, wrong = resident(node), list[str]()
         for program in random.Random(seed + turn).sample(all_of_them, len(all_of_them)):
             wrong += [f"{program.name}: {said}" for said in complaints(program, trial.attempt(program))]
-        torture.add(rounds=1, programs=len(all_of_them), late=len(trial.late), escaped=len(wrong))
+        torture.add(rounds=1, programs=len(all_of_them), late=len(trial.late), wrong=len(wrong))
         print(f"round {turn + 1}: {before:.0f} MB before, {resident(node):.0f} MB after", flush=True)
         if wrong:
             raise AssertionError(f"seed {seed}, round {turn}:\n" + "\n".join(wrong[:20]))

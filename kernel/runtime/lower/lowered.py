@@ -28,3 +28,4 @@ class Lowered(msgspec.Struct, frozen=True):
     is_async: bool = False
     positions: bytes = b""
     problems: list[Problem] = msgspec.field(default_factory=list)
+    refused: str = "SYNTAX_ERROR"  # what a file with problems is refused with

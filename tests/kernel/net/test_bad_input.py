@@ -20,6 +20,7 @@ import pytest
 import pytest_asyncio
 
 from fazt.boot import registry
+from kernel.apps.env import EnvValue
 from kernel.syscall.declare import Declaration, Parameter
 from kernel.syscall.words import Duration, Line, Secret, Size, Text
 from tests import support
@@ -126,7 +127,7 @@ def wrong_in_body(parameter: Parameter) -> Iterator[tuple[str, str]]:
         yield from LINES.items()
     if not has(parameter, Secret):
         yield from TEXTS.items()
-    if not has(parameter, Text) and not any(has(parameter, w) and w.least == 0 for w in lines_of(parameter)):
+    if not has(parameter, Text, EnvValue) and not any(has(parameter, w) and w.least == 0 for w in lines_of(parameter)):
         yield "nothing in it", '""'
 
 

@@ -143,6 +143,8 @@ class App:
             "style": style,
             "version": "0.1.0",
             "locked": locked,
+            "login": "https://admin.example.com/login?app=notes",
+            "logout": "https://admin.example.com/logout",
         }
         self.loaded = self.go("I" + json.dumps(facts))
 
@@ -175,20 +177,11 @@ class App:
     ) -> str:
         """The message an invocation begins with."""
         pairs = headers if isinstance(headers, list) else [[k.lower(), v] for k, v in (headers or {}).items()]
-        asked = {
-            "id": "req_1",
-            "method": method,
-            "url": f"https://{host}{path}",
-            "headers": pairs,
-            "ip": "192.0.2.7",
-            "user": None,
-            "trigger": "http",
-            "login": "https://admin.example.com/login?app=notes",
-            "logout": "https://admin.example.com/logout",
-            "seed": [1, 2, 3, 4],
-            "body": body_kind or ("bytes" if self.body else "none"),
-        }
-        return "S" + json.dumps(asked | more)
+        seed = ",".join(map(str, more.pop("seed", [1, 2, 3, 4])))
+        kind = more.pop("body", body_kind or ("bytes" if self.body else "none"))
+        parts = ("req_1", method, f"https://{host}{path}", more.pop("ip", "192.0.2.7"), seed, kind)
+        rest = json.dumps(more) if more else ""
+        return "S" + "\x1f".join((*parts, json.dumps(pairs), rest))
 
     def go(self, message: str, turns: int = MOST_TURNS) -> Result:
         """Step and answer until nothing is outstanding."""

@@ -203,3 +203,29 @@ def test_nobody_asks_while_a_module_is_loaded(expression: str) -> None:
     assert error is not None and (error["code"], error["kind"]) == ("NO_REQUEST", "load")
     app = App(f"try {{ {expression} }} catch (e) {{ var hint = e.hint }}; module.exports = () => hint")
     assert "handler" in app.request().text
+
+
+@pytest.mark.parametrize(
+    ("code", "logs"),
+    [
+        ("Promise.reject(new Error('stray'))", ["Uncaught Error: stray"]),
+        ("(async () => { await null; throw new Error('later') })()", ["Uncaught Error: later"]),
+        ("Promise.reject(undefined)", ["Uncaught undefined"]),
+        ("Promise.reject(new Error('caught')).catch(() => {})", []),
+        ("new Promise((resolve, reject) => { reject(1); resolve() }).then(() => 1, () => 2)", []),
+    ],
+)
+def test_a_rejection_that_nobody_hears_is_logged_and_answers_nothing(code: str, logs: list[str]) -> None:
+    app = App(f"module.exports = () => {{ {code}; return 'well' }}")
+    for _ in range(2):  # the second time as the first
+        result = app.request()
+        assert result.text == "well"
+        assert [text.split("\n")[0] for _, text in result.logs] == logs
+
+
+def test_a_promise_given_to_wait_until_is_complained_of_once() -> None:
+    code = """exports.default = {fetch(request, env, ctx) {
+      ctx.waitUntil(Promise.reject(new Error('late')));
+      return new Response('now') }}"""
+    result = App(code, "fetch").request()
+    assert [text.split("\n")[0] for _, text in result.logs] == ["Uncaught Error: late"]

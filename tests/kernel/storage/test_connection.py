@@ -105,12 +105,13 @@ def test_a_budget_of_time_stops_it_too(path: Path) -> None:
         (apsw.CantOpenError("x"), "STORAGE_ERROR"),
         (apsw.CorruptError("x"), "STORAGE_ERROR"),
         (apsw.NotADBError("x"), "STORAGE_ERROR"),
+        (UnicodeDecodeError("utf-8", b"\x92", 0, 1, "x"), "STORAGE_ERROR"),
         (apsw.BusyError("x"), "SERVICE_UNAVAILABLE"),
         (apsw.LockedError("x"), "SERVICE_UNAVAILABLE"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_the_machine_did_is_told_in_our_words(error: apsw.Error, code: str) -> None:
+def test_what_the_machine_did_is_told_in_our_words(error: apsw.Error | UnicodeDecodeError, code: str) -> None:
     told = understood(error)
     assert isinstance(told, FaztError)
     assert (told.code, bool(told.hint)) == (code, True)

@@ -153,6 +153,28 @@ def test_a_parameter_cannot_say_whose_rows_are_meant(store: Store, name: str) ->
     assert store.scoped("b", "u").one(GET, key="k") == (1,)
 
 
+@pytest.mark.parametrize("how", ["one", "all", "scan", "rows", "taken"])
+def test_text_of_a_damaged_page_is_no_fault_of_ours(store: Store, how: str) -> None:
+    mine = store.scoped("a")
+    do(store, mine.put(NOTES, key="k", value=1))
+    store.write_blocking(
+        [
+            Step("update notes set value = cast(x'92' as text)", {}),
+            Step("insert into node_facts values ('x', cast(x'92' as text), 1)", {}),
+        ]
+    )
+    ways = {
+        "one": lambda: mine.one(GET, key="k"),
+        "all": lambda: mine.all(ALL),
+        "scan": lambda: store.scan_blocking(mine.scan((ALL, {}), then=list)),
+        "rows": lambda: store.rows(FACTS),
+        "taken": lambda: do(store, mine.do(NOTES_TAKE, key="k")),
+    }
+    with pytest.raises(FaztError) as refused:
+        ways[how]()
+    assert refused.value.code == "STORAGE_ERROR"
+
+
 # --- the verbs --------------------------------------------------------------------------------------------------------
 
 

@@ -191,16 +191,37 @@ def test_the_declarations_file_holds_every_function_once_at_its_path() -> None:
     known = registry()
     text = declarations_file(known)
     assert text.count("{") == text.count("}")
-    paths, spaces = [], ["fazt"]
+    paths, spaces = [], []
     for line in text.splitlines():
-        opened, function = re.fullmatch(r" +(\w+): {", line), re.match(r" +(\w+)\(", line)
-        if opened:
+        if line == "interface FaztStorage {":
+            spaces = ["fazt", "storage"]
+        elif line == "declare const fazt: FaztGuest & {":
+            spaces = ["fazt"]
+        elif opened := re.fullmatch(r" +readonly (\w+): {", line):
             spaces.append(opened[1])
         elif line.strip() == "};":
             spaces.pop()
-        elif function:
+        elif function := re.match(r" +(\w+)\(", line):
             paths.append(".".join([*spaces, function[1]]))
     assert sorted(paths) == sorted(f"fazt.{d.js}" for d in known.declared if d.js)
+
+
+def test_the_declarations_file_begins_with_the_types_of_the_guest() -> None:
+    text = declarations_file(Registry(), "interface FaztGuest {}\n")
+    assert text.index("interface FaztGuest {}") < text.index("declare const fazt: FaztGuest & {")
+
+
+def test_only_stores_that_are_there_have_a_short_name() -> None:
+    def named(*paths: str) -> str:
+        registry = Registry()
+        for path in paths:
+            registry.add(entry(get, js=path).declared)
+        return declarations_file(registry)
+
+    # two capabilities cannot share a name, so each registry has one
+    assert 'readonly app: Pick<FaztStorage, "kv">;' in named("storage.kv.get")
+    assert 'readonly app: Pick<FaztStorage, "s3">;' in named("storage.s3.get")
+    assert "readonly app:" not in named("storage.rd.get")
 
 
 def test_a_summary_cannot_end_the_comment_it_stands_in() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from fazt.boot import registry
 from kernel.base.errors import CODES
+from kernel.runtime.declarations import declarations
 from kernel.syscall import Call, Key, Registry, Write
-from kernel.syscall.javascript import declarations_file
 from kernel.syscall.surface import reference, row, rows
 
 from .support import entry
@@ -66,7 +66,7 @@ def test_the_reference_holds_every_capability_and_every_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "made"), [("reference.md", reference), ("fazt.d.ts", declarations_file)], ids=["reference", "types"]
+    ("path", "made"), [("reference.md", reference), ("fazt.d.ts", declarations)], ids=["reference", "types"]
 )
 def test_what_is_generated_from_the_registry_is_not_stale(path: str, made: Callable[[Registry], str]) -> None:
     kept = (Path(__file__).parents[3] / "specs" / path).read_text()
