@@ -242,8 +242,8 @@ class Node:
             )
         )
         self.programs.retire = self.runtime.guests.retire
-        checks = CodeChecks(self.store, self.settings, self.content, self.programs, self.env)
-        self.ports.fill(checks, Checks)
+        self.checks = CodeChecks(self.store, self.settings, self.content, self.programs, self.env)
+        self.ports.fill(self.checks, Checks)
         self.ports.fill(self.programs)
         self.ports.fill(self.runtime)
         self.supervisor.add(Task("idle guests", 5, self.runtime.sweep))

@@ -96,6 +96,7 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     lock.note(run=new_id("run"), socket=str(own), url=site.url, admin_url=site.admin_url, version=__version__)
     if steps := node.remember_site(site):
         await node.store.write(steps)
+    node.checks.expect_code = lambda: node.supervisor.later(node.runtime.open())
     node.supervisor.start()
     node.jobs.start()
     announce(await _ready(node, site))

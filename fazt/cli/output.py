@@ -127,4 +127,4 @@ def write(text: str) -> None:
 
 
 def say(text: str) -> None:
-    print(_escaped(text, "\\x{:02x}") if sys.stderr.isatty() else text, file=sys.stderr)
+    print(escaped(text) if sys.stderr.isatty() else text, file=sys.stderr)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.multipart import BodyPartReader
 
 from kernel.base.errors import FaztError
@@ -17,6 +18,9 @@ MOST_FIELDS = 1000
 MOST_FILES = 100
 STREAMED = 256 * 1024  # what is larger comes piece by piece, where the code can take it so
 PIECE = 256 * 1024
+# what reading a form may end with that is the fault of who sent it
+_BROKEN = (ValueError, LookupError, AssertionError, RuntimeError, HttpProcessingError)
+_CUT = (web.RequestPayloadError, ConnectionError, EOFError)
 Files = list[tuple[Part, Any]]
 
 
@@ -37,7 +41,7 @@ class Arriving:
         await self.invite()
         try:
             data = await self._asked.request.content.read(PIECE)
-        except (web.RequestPayloadError, ConnectionError, EOFError):
+        except _CUT:
             raise FaztError("BAD_REQUEST", "The body ended early.") from None
         self._read += len(data)
         if self._read > self._most:
@@ -65,39 +69,52 @@ def is_multipart(asked: Asked) -> bool:
 
 async def read_form(asked: Asked, most_file: int) -> tuple[Pairs, Files]:
     """All fields and files of a form; larger files lie on the disk meanwhile."""
-    request = asked.request
     if not is_multipart(asked):
         text = (await asked.body()).decode("utf-8", "replace")
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS), []
-    length = request.content_length
-    if length is not None and length > most_file * MOST_FILES + MOST_BODY:
+        try:
+            return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS), []
+        except ValueError:
+            raise _too_many() from None
+    length = asked.request.content_length
+    if length is not None and length > most_file + MOST_BODY:
         raise too_large(most_file)
     fields: Pairs = []
     files: Files = []
-    size = 0
     try:
-        reader = MultipartReader(request.headers, request.content)
-        while (part := await reader.next()) is not None:
-            if not isinstance(part, BodyPartReader) or part.name is None:
-                raise FaztError("BAD_REQUEST", "The form has a part without a name.")
-            if len(fields) >= MOST_FIELDS or len(files) >= MOST_FILES:
-                raise FaztError("LIMIT_EXCEEDED", f"A form has at most {MOST_FIELDS} fields and {MOST_FILES} files.")
-            if part.filename is None:
-                data = await text_of(part)
-                size += len(data)
-                if size > MOST_BODY:
-                    raise too_large(MOST_BODY)
-                fields.append((part.name, data.decode("utf-8", "replace")))
-            else:
-                file = await file_of(part, most_file)
-                files.append((_part(part, file), file))
-    except FaztError:
-        _close(files)
+        await _read_parts(asked, most_file, fields, files)
+    except BaseException as error:
+        for _, file in files:
+            file.close()
+        if isinstance(error, _BROKEN + _CUT):
+            raise FaztError("BAD_REQUEST", "The form cannot be read.") from None
         raise
-    except (ValueError, AssertionError, web.RequestPayloadError, ConnectionError, EOFError):
-        _close(files)
-        raise FaztError("BAD_REQUEST", "The form cannot be read.") from None
     return fields, files
+
+
+async def _read_parts(asked: Asked, most_file: int, fields: Pairs, files: Files) -> None:
+    reader = MultipartReader(asked.request.headers, asked.request.content)
+    most_text, most_files = MOST_BODY, most_file
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader) or part.name is None:
+            raise FaztError("BAD_REQUEST", "The form has a part without a name.")
+        if len(fields) >= MOST_FIELDS or len(files) >= MOST_FILES:
+            raise _too_many()
+        if part.filename is None:
+            data = await text_of(part)
+            most_text -= len(data)
+            if most_text < 0:
+                raise too_large(MOST_BODY)
+            fields.append((_clean(part.name), data.decode("utf-8", "replace")))
+        else:
+            file = await file_of(part, most_file)
+            files.append((_part(part, file), file))
+            most_files -= files[-1][0].size
+            if most_files < 0:
+                raise too_large(most_file)
+
+
+def _too_many() -> FaztError:
+    return FaztError("LIMIT_EXCEEDED", f"A form has at most {MOST_FIELDS} fields and {MOST_FILES} files.")
 
 
 def _part(part: BodyPartReader, file: Any) -> Part:
@@ -110,8 +127,3 @@ def _part(part: BodyPartReader, file: Any) -> Part:
 
 def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()[:1024]
-
-
-def _close(files: Files) -> None:
-    for _, file in files:
-        file.close()

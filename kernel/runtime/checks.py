@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kernel.apps import manifest
 from kernel.apps.env import EnvValues
@@ -26,6 +26,7 @@ class CodeChecks(Checks):
     def __init__(self, store: Store, settings: Settings, content: Content, programs: Programs, env: EnvValues) -> None:
         self._store, self._settings, self._content = store, settings, content
         self._programs, self._env = programs, env
+        self.expect_code: Callable[[], None] = lambda: None  # told when code is deployed: it will be asked for next
 
     async def warnings(self, app: str | None, files: Mapping[str, tuple[str, int]]) -> list[str]:
         """What its author should know; what cannot be allowed is refused."""
@@ -33,6 +34,7 @@ class CodeChecks(Checks):
         self._refuse_limits(said)
         warnings = self._missing(app, said)
         if paths.has_handler(files):
+            self.expect_code()
             try:
                 lowered = await self._programs.lowered(found)
             except FaztError as error:
@@ -64,6 +66,11 @@ class CodeChecks(Checks):
     def _refuse_limits(self, said: Manifest) -> None:
         for name, setting in _OF_RUNTIME.items():
             value, most = getattr(said.limits.runtime, name), self._settings[setting]
+            least = self._settings.find(setting).least or 0
+            if value and value < least:
+                raise FaztError(
+                    "VALIDATION_FAILED", f"app.json: {setting} must be {least:g} at least, is {value:g}.", field=setting
+                )
             if value > most:
                 raise FaztError(
                     "VALIDATION_FAILED",

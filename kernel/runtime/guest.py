@@ -53,7 +53,8 @@ class Serving:
     def body(self) -> bytes:
         raise NotImplementedError
 
-    def part(self, index: int) -> bytes:
+    def part(self, index: int, start: int, length: int) -> bytes:
+        """Some of a file of a form; all of it where the length is below zero."""
         raise NotImplementedError
 
     def out(self, chunk: bytes) -> bool:
@@ -203,7 +204,9 @@ class Guest:
 
     def _part(self, arg: bytes, data: Any) -> Reply:
         self._on_thread()
-        return Bytes(self.needed.part(_one_int(arg)))
+        index, *span = _numbers(arg)
+        start, length = span if len(span) == 2 else (0, -1)
+        return Bytes(self.needed.part(index, start, length))
 
     def _out(self, arg: bytes, data: Any) -> Reply:
         if data is None:
@@ -288,9 +291,11 @@ def _two(arg: bytes) -> tuple[str, str]:
     return origin, wanted
 
 
-def _one_int(arg: bytes) -> int:
+def _numbers(arg: bytes) -> list[int]:
     try:
-        (index,) = _ints.decode(arg)
+        found = _ints.decode(arg)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise FaztError("INVALID_ARGUMENT", "A number is expected.") from None
-    return index
+        found = []
+    if not found or not all(0 <= number < 1 << 53 for number in found):
+        raise FaztError("INVALID_ARGUMENT", "Numbers are expected.")
+    return found

@@ -169,7 +169,7 @@ class Try(Serving, Pending):
             raise FaztError("NO_REQUEST", "There is no request while a module is loaded.")
         return self.incoming.body
 
-    def part(self, index: int) -> bytes:
+    def part(self, index: int, start: int, length: int) -> bytes:
         raise Elsewhere
 
     def out(self, chunk: bytes) -> bool:

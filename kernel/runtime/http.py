@@ -57,9 +57,10 @@ class AppCode:
         try:
             outcome = await invocation.outcome
             return await self._respond(asked, invocation, outcome)
-        except FaztError as error:
-            refused = incoming.stream.refused if isinstance(incoming.stream, Arriving) else None
-            raise refused or error from None
+        except FaztError:
+            if isinstance(incoming.stream, Arriving) and incoming.stream.refused:
+                raise incoming.stream.refused from None
+            raise
         except (asyncio.CancelledError, ConnectionError):
             invocation.abandon()
             raise

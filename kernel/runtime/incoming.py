@@ -17,7 +17,8 @@ from kernel.base.json import encode
 
 # the node's own: an app neither sees them nor can use them
 _KERNEL_COOKIE = re.compile(r"(?:__Host-|__Secure-)?fazt_[A-Za-z0-9_]*$", re.IGNORECASE)
-_KEY = re.compile(r"\s*bearer\s+fzt_", re.IGNORECASE)
+_KEY = re.compile(r"(?<![\w.-])fzt_", re.IGNORECASE)
+_KEYS = frozenset(("authorization", "proxy-authorization"))
 # how the connection is used is settled before an app hears of it
 _HOP = frozenset(("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"))
 Pairs = list[tuple[str, str]]
@@ -140,7 +141,7 @@ def visible(headers: Iterable[tuple[str, str]]) -> Pairs:
             value = _without_ours(value)
             if not value:
                 continue
-        elif name == "authorization" and _KEY.match(value):
+        elif name in _KEYS and _KEY.search(value):
             continue
         # what is not ASCII stands for the bytes that were sent, as everywhere on the web
         seen.append((name, value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")))

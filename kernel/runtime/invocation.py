@@ -406,11 +406,11 @@ class Invocation(Serving, Pending):
         self._only_bound()
         return self.incoming.body
 
-    def part(self, index: int) -> bytes:
+    def part(self, index: int, start: int, length: int) -> bytes:
         self._only_bound()
         file = self._file(index)
-        file.seek(0)
-        data: bytes = file.read()
+        file.seek(start)
+        data: bytes = file.read(length)
         return data
 
     def out(self, chunk: bytes) -> bool:

@@ -18,8 +18,10 @@ from kernel.runtime.quick import Routes
 
 ROOT = "api/"
 # what may be required without its ending, in this order
-ENDINGS = ("", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".mts", ".json")
+ENDINGS = ("", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".mts", ".cts", ".json")
 INDEX = tuple(f"/index{ending}" for ending in ENDINGS if ending)
+# TypeScript's own habit: `./db.js` is written where db.ts lies
+TYPED = {".js": (".ts", ".tsx"), ".jsx": (".tsx",), ".mjs": (".mts", ".ts"), ".cjs": (".cts", ".ts")}
 MOST_MODULE = 1 << 20
 LIBRARIES = frozenset(
     (
@@ -84,6 +86,11 @@ class Program:
         return self.about.id
 
     @property
+    def size(self) -> int:
+        """Bytes of its code."""
+        return sum(len(one.code) + len(one.positions) for one in self.sources.values())
+
+    @property
     def style(self) -> str:
         return self.sources[self.entry].style
 
@@ -113,7 +120,7 @@ class Program:
 
     def resolve(self, origin: str, wanted: str) -> dict[str, Any]:
         """Which module is meant by what stands in a `require`."""
-        if len(wanted) > 1024 or len(origin) > 1024:
+        if not wanted or len(wanted) > 1024 or len(origin) > 1024:
             raise _no_module(wanted)
         if wanted.startswith("/") or "\\" in wanted or "\0" in wanted:
             raise FaztError("MODULE_FORBIDDEN", f"'{wanted[:200]}' lies outside of the app's code.")
@@ -122,12 +129,12 @@ class Program:
             if not f"{path}/".startswith(ROOT):
                 raise FaztError("MODULE_FORBIDDEN", f"'{wanted[:200]}' lies outside of the app's code.")
             return self._found(path, wanted).said()
-        own = self._at(posixpath.normpath(ROOT + wanted)) if not wanted.startswith(".") else None
         if wanted in self._libraries or wanted == "fazt":
             return Module(wanted, "lib").said()
         if wanted == self.entry and wanted in self.sources:
             # how the guest names the file it begins with
             return self._of(wanted).said()
+        own = self._at(posixpath.normpath(ROOT + wanted)) if not wanted.startswith(".") else None
         if own and own.path.startswith(ROOT):
             return own.said()
         raise _no_module(wanted)
@@ -142,13 +149,9 @@ class Program:
         for ending in (*ENDINGS, *INDEX):
             if path + ending in self.sources:
                 return self._of(path + ending)
-        # TypeScript's own habit: `./db.js` is written where db.ts lies
-        stem, dot, ending = path.rpartition(".")
-        if dot and ending in ("js", "mjs", "jsx"):
-            for other in (f"{stem}.ts", f"{stem}.tsx", f"{stem}.mts"):
-                if other in self.sources:
-                    return self._of(other)
-        return None
+        stem, ending = posixpath.splitext(path)
+        typed = (stem + other for other in TYPED.get(ending, ()))
+        return next((self._of(path) for path in typed if path in self.sources), None)
 
     def _of(self, path: str) -> Module:
         lowered = self.sources[path]
@@ -168,8 +171,14 @@ class Program:
                 line=first.line,
                 column=first.column,
             )
+        if lowered.is_async and path != self.entry:
+            raise FaztError(
+                "SYNTAX_ERROR",
+                f"{path}: `await` stands outside of any function. Only {self.entry}, which begins, may do that.",
+                file=path,
+            )
         before = _BEFORE_SCRIPT if lowered.style == "script" and path == self.entry else _BEFORE
-        if lowered.is_async and path == self.entry:
+        if lowered.is_async:
             before = b"(async " + before[1:]
         return before + lowered.code + b"\n})", path.encode()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import collections
 import hashlib
+import os
 from typing import Any, NamedTuple
 
 import msgspec
 
 from kernel.apps import apps, manifest
 from kernel.apps.env import EnvValues
-from kernel.base.errors import FaztError
+from kernel.base.errors import FaztError, not_found
 from kernel.base.settings import Settings
 from kernel.fs import paths, trees
 from kernel.fs.blobs import Content
@@ -24,9 +25,11 @@ from kernel.runtime.lower.lowering import NOTHING, Beside, Lowering, beside, can
 from kernel.runtime.program import About, Program
 from kernel.storage.store import Store
 
-MOST_FILES = 500
+MOST_FILES = 500  # of code
+MOST_LISTED = 20_000  # of whatever lies beside it
 MOST_CODE = 16 << 20
 MOST_KEPT = 512
+MOST_KEPT_BYTES = 256 << 20
 MOST_PRIVATE = 1000
 MOST_PRIVATE_BYTES = 10 << 20
 
@@ -40,6 +43,7 @@ class Programs:
         self._store, self._settings, self.editions = store, settings, editions
         self._content, self._lowering, self._env = content, lowering, env
         self._known: collections.OrderedDict[tuple[str, str, str], Program] = collections.OrderedDict()
+        self._kept = 0  # bytes of their code
         self._making: dict[tuple[Any, ...], asyncio.Future[Program]] = {}
         self.retire: Any = lambda program: None
 
@@ -61,8 +65,13 @@ class Programs:
         making = self._making.get(key)
         if making is None:
             making = self._making[key] = asyncio.ensure_future(self._made(edition, entry, key))
-            making.add_done_callback(lambda _: self._making.pop(key, None))
+            making.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(making)
+
+    def _finished(self, key: tuple[Any, ...], done: asyncio.Future[Program]) -> None:
+        self._making.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # heard, even if whoever asked has left
 
     def _key(self, edition: Edition, entry: str) -> tuple[Any, ...]:
         limits = limits_of(self._settings, edition.said)
@@ -73,13 +82,18 @@ class Programs:
         sources = await self.lowered(await self._store.aside(lambda: self._read(edition)))
         program = self._program(edition, entry, key, sources)
         name = (edition.app, edition.release, entry)
-        before = self._known.pop(name, None)
-        if before is not None:
-            self.retire(before)
+        if name in self._known:
+            self._forget(name)
         self._known[name] = program
-        while len(self._known) > MOST_KEPT:
-            self.retire(self._known.popitem(last=False)[1])
+        self._kept += program.size
+        while len(self._known) > MOST_KEPT or (self._kept > MOST_KEPT_BYTES and len(self._known) > 1):
+            self._forget(next(iter(self._known)))
         return program
+
+    def _forget(self, name: tuple[str, str, str]) -> None:
+        program = self._known.pop(name)
+        self._kept -= program.size
+        self.retire(program)
 
     async def lowered(self, found: dict[str, Code]) -> dict[str, Lowered]:
         """All code as it runs."""
@@ -105,9 +119,9 @@ class Programs:
         """All code of an edition, and what decides how it is lowered."""
         found: dict[str, Code] = {}
         size = 0
-        wanted: dict[str, File | HostFile] = dict(self._listed(edition, "api", MOST_FILES))
+        wanted: dict[str, File | HostFile] = dict(self._listed(edition, "api", MOST_LISTED))
         for mount in edition.mounts:
-            for path, _ in mount.below("api/", MOST_FILES):
+            for path, _ in mount.below("api/", MOST_LISTED):
                 if over := mount.find(path):
                     wanted[path] = over
         config = self._file(edition, "tsconfig.json")
@@ -116,7 +130,13 @@ class Programs:
         for path, file in wanted.items():
             if not matters(path):
                 continue
-            data = self._whole(file, MOST_CODE)
+            if len(found) >= MOST_FILES:
+                raise FaztError("LIMIT_EXCEEDED", f"The app's code has more than {MOST_FILES} files.")
+            try:
+                data = self._whole(file, MOST_CODE)
+            except FileNotFoundError:
+                # it was deleted from a mounted folder this moment
+                continue
             size += len(data)
             if size > MOST_CODE:
                 raise FaztError("LIMIT_EXCEEDED", f"The app's code is larger than {MOST_CODE >> 20} MiB.")
@@ -143,7 +163,12 @@ class Programs:
         return self._content.whole(file.id, file.size) if isinstance(file, File) else data
 
     def _program(self, edition: Edition, entry: str, key: tuple[Any, ...], sources: dict[str, Lowered]) -> Program:
-        name, source = self._store.rows(apps.SAID, id=edition.app)[0]
+        rows = self._store.rows(apps.SAID, id=edition.app)
+        if not rows:
+            raise not_found("app", edition.app)
+        if entry not in sources:
+            raise FaztError("MODULE_NOT_FOUND", f"Cannot find module '{entry}'")
+        name, source = rows[0]
         said = self._raw_manifest(edition)
         try:
             env, locked = self._env.values(edition.app, edition.said.env), False
@@ -215,5 +240,14 @@ def matters(path: str) -> bool:
 
 
 def _stamp(mount: Any) -> tuple[Any, ...]:
-    """What changes with every change of a mounted folder's code."""
-    return tuple(mount.below("api/", MOST_FILES))
+    """What changes with every change of a mounted folder's code, and of what decides how it runs."""
+    beside = [(path, _seen(mount.find(path))) for path in ("tsconfig.json", manifest.FILE, manifest.PWA_FILE)]
+    return (*mount.below("api/", MOST_LISTED), *beside)
+
+
+def _seen(file: HostFile | None) -> tuple[int, int] | None:
+    try:
+        seen = os.stat(os.path.join(file.folder, file.inside)) if file else None
+    except OSError:
+        return None
+    return (seen.st_mtime_ns, seen.st_size) if seen else None

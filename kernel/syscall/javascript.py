@@ -40,6 +40,8 @@ def descriptor(entry: Entry) -> dict[str, Any]:
         "args": [p.public for p in positional],
         # JSON has no `undefined`: the prelude fills holes with the defaults before it sends the array
         "defaults": [None if p.required else _jsonable(p.default) for p in positional if not p.is_bytes],
+        # where any JSON may stand, a number that is none becomes null, as JSON has it; elsewhere it is a mistake
+        "json": [index for index, p in enumerate(p for p in positional if not p.is_bytes) if p.holds_json],
         "required": sum(p.required for p in positional),
         "options": [p.camel for p in declared.parameters if p.option],
         "bytes": next((i for i, p in enumerate(positional) if p.is_bytes), -1),

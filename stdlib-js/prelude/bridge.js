@@ -63,3 +63,13 @@ export function bytes(value, name = "data") {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   throw invalid(`${name}: expected a string, an ArrayBuffer or a typed array.`);
 }
+
+const MOST_PIECE = 8 << 20;
+
+/** A file of a form, piece by piece: a reply has its limit. */
+export function part(index, size) {
+  if (size <= MOST_PIECE) return host("part", `[${index}]`);
+  const whole = new Uint8Array(size);
+  for (let at = 0; at < size; at += MOST_PIECE) whole.set(host("part", `[${index},${at},${MOST_PIECE}]`), at);
+  return whole;
+}

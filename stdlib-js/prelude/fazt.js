@@ -3,7 +3,7 @@
 import { asked, bytes, host, packed } from "./bridge.js";
 import { promised } from "./calls.js";
 import { invalid } from "./errors.js";
-import { JSON, Object } from "./primordials.js";
+import { JSON, Number, Object } from "./primordials.js";
 
 const { stringify } = JSON;
 const STORES = ["kv", "ds", "s3"];
@@ -58,7 +58,7 @@ function made(descriptor) {
 }
 
 /** From what a call was given to the JSON array the host reads: holes filled, trailing ones cut, options last. */
-function collector({ args, defaults, options, required, bytes: at }, name) {
+function collector({ args, defaults, options, required, bytes: at, json = [] }, name) {
   const names = args.filter((_, index) => index !== at);
   const needed = required - (at >= 0 && at < required ? 1 : 0);
   const most = names.length + (options.length > 0 ? 1 : 0);
@@ -75,6 +75,9 @@ function collector({ args, defaults, options, required, bytes: at }, name) {
         value = defaults[index];
       }
       const type = typeof value;
+      if (type === "number" && !Number.isFinite(value) && !json.includes(index)) {
+        throw invalid(`${name}: ${names[index] ?? "the options"} must be a number that JSON has.`);
+      }
       if (type !== "string" && type !== "number" && type !== "boolean" && value !== null) simple = false;
       sent[index] = value;
     }

@@ -1,6 +1,6 @@
 // The request as modules and scripts see it: plain values, each made when it is first read.
 
-import { host } from "./bridge.js";
+import { host, part } from "./bridge.js";
 import { parsed as cookies } from "./cookies.js";
 import { lazily, put } from "./objects.js";
 import { decode } from "./web.js";
@@ -119,7 +119,7 @@ function form(request) {
 
 function files(request) {
   const found = {};
-  (asked(request).parts ?? []).forEach((part, index) => put(found, part.field, new UploadedFile(part, index)));
+  (asked(request).parts ?? []).forEach((one, index) => put(found, one.field, new UploadedFile(one, index)));
   return found;
 }
 
@@ -133,7 +133,7 @@ class UploadedFile {
     this.#index = index;
   }
 
-  static data = (file) => buffer(host("part", `[${file.#index}]`));
+  static data = (file) => buffer(part(file.#index, file.size));
 }
 lazily(UploadedFile.prototype, { data: UploadedFile.data });
 

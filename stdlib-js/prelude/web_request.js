@@ -1,6 +1,6 @@
 // The request as the web platform has it: nothing of it is made before it is read.
 
-import { host } from "./bridge.js";
+import { host, part } from "./bridge.js";
 import { promised } from "./calls.js";
 import { FormData } from "./primordials.js";
 import { incoming } from "./stream.js";
@@ -40,10 +40,10 @@ function streamed(asked) {
 function filled(fields, parts) {
   const form = new FormData();
   for (const [name, value] of fields ?? []) form.append(name, value);
-  (parts ?? []).forEach((part, index) => form.append(part.field, file({ index, ...part })));
+  (parts ?? []).forEach((found, index) => form.append(found.field, file({ index, ...found })));
   return form;
 }
 
 function file({ index, name, type, size }) {
-  return makeFile({ name, type, size, bytes: () => host("part", `[${index}]`) });
+  return makeFile({ name, type, size, bytes: () => part(index, size) });
 }

@@ -80,7 +80,8 @@ def test_a_status_nobody_knows_has_a_phrase() -> None:
 
 
 @pytest.mark.parametrize(
-    "status", [0, 1, 99, 100, 101, 199, 600, 999, 1000, -200, 200.5, "", "abc", "2e2", " 20", "²00", "0x1", "+20", "٢٠٠"]
+    "status",
+    [0, 1, 99, 100, 101, 199, 600, 999, 1000, -200, 200.5, "", "abc", "2e2", " 20", "²00", "0x1", "+20", "٢٠٠"],
 )
 def test_statuses_that_are_none(status: Any) -> None:
     assert "200 to 599" in refused(status, [])
@@ -109,7 +110,21 @@ def test_headers_that_are_no_list_of_pairs(listed: bytes) -> None:
     assert caught.value.code == "INVALID_RESPONSE"
 
 
-SPLITTING = ["\r\n", "\n", "\r", "\0", "\x0b", "\x0c", "\x1f", "\x7f", "\u2028", "\u560a", "\u010a", "\ud800", "é\u0100"]
+SPLITTING = [
+    "\r\n",
+    "\n",
+    "\r",
+    "\0",
+    "\x0b",
+    "\x0c",
+    "\x1f",
+    "\x7f",
+    "\u2028",
+    "\u560a",
+    "\u010a",
+    "\ud800",
+    "é\u0100",
+]
 
 
 @pytest.mark.parametrize("bad", SPLITTING)
@@ -255,7 +270,15 @@ def test_many_cookies_are_many_headers() -> None:
 @pytest.mark.parametrize("before", ["", " ", "\t \t", "\xa0", "=", " = ", "=="])
 @pytest.mark.parametrize(
     "name",
-    ["fazt_session", "fazt_admin_dev", "fazt_", "FAZT_Session", "__Host-fazt_admin", "__host-FAZT_x", "__Secure-fazt_a"],
+    [
+        "fazt_session",
+        "fazt_admin_dev",
+        "fazt_",
+        "FAZT_Session",
+        "__Host-fazt_admin",
+        "__host-FAZT_x",
+        "__Secure-fazt_a",
+    ],
 )
 @pytest.mark.parametrize("after", ["=", "=x; Path=/", " =x", "\t=\tx", "", ";Path=/", " ; x"])
 def test_no_cookie_is_taken_for_one_of_the_node(before: str, name: str, after: str) -> None:
@@ -270,7 +293,7 @@ def test_no_cookie_is_taken_for_one_of_the_node(before: str, name: str, after: s
         some.tuples(
             some.sampled_from(("x-a", "Set-Cookie", "Location", "content-length", "x\r\ny")) | some.text(max_size=5),
             some.text(max_size=20)
-            | some.text("=; \tdomainDOMAIN_fazt\"\r\n\0", max_size=30)
+            | some.text('=; \tdomainDOMAIN_fazt"\r\n\0', max_size=30)
             | some.sampled_from(("a=b; Domain=.r", "fazt_a=1")),
         ),
         max_size=5,

@@ -84,4 +84,5 @@ def _plain(text: str) -> str:
 
 
 def status_of(end: str) -> int:
-    return int(end) if end.isdigit() else CODES[end].status
+    # what an app's code does wrong is never the fault of who asks
+    return int(end) if end.isdigit() else max(500, CODES[end].status)
