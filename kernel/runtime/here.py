@@ -19,7 +19,7 @@ from kernel.runtime.incoming import Incoming
 from kernel.runtime.limits import LOG_LINES
 from kernel.runtime.outcome import Outcome, Pending
 from kernel.runtime.program import Program
-from kernel.runtime.quick import QUICK_LOAD, QUICK_SECONDS
+from kernel.runtime.quick import FRESH_SECONDS, QUICK_LOAD, QUICK_SECONDS
 from kernel.storage.scoped import ScopedStore
 from kernel.syscall.call import Call
 from kernel.syscall.plan import Step, Write
@@ -59,16 +59,20 @@ class Try(Serving, Pending):
                 self._load(guest)
             guest.bind(self)
             self._guest = guest
-            output = guest.step(self.incoming.start(), Limits(QUICK_SECONDS, self.deadline))
+            quick = QUICK_SECONDS if guest.served > 2 else FRESH_SECONDS
+            output = guest.step(self.incoming.start(), Limits(quick, self.deadline))
         except (Elsewhere, Exception):
             # whatever it was, the thread will meet it too, and say so
             if guest is not None:
                 guests.drop(guest)
             program.routes.failed(self.route)
             return None
-        if self.steps:
-            return self._commit(guest, output)
-        return self._ended(guest, output)
+        if output[:1] == b"D" and len(self.said) <= LOG_LINES:
+            # nothing is left to do for it, whatever becomes of what it wrote
+            guest.release()
+            guests.give(guest, fit=True)
+            return self._commit(None, output) if self.steps else self._answered(output)
+        return self._commit(guest, output) if self.steps else self._goes_on(guest, output)
 
     def _load(self, guest: Guest) -> None:
         runtime, self._loading = self.runtime, True
@@ -77,15 +81,10 @@ class Try(Serving, Pending):
             raise Elsewhere
         guest.loaded, self._loading = True, False
 
-    def _ended(self, guest: Guest, output: bytes) -> Pending:
+    def _answered(self, output: bytes) -> Pending:
         self.program.routes.held()
-        if output[:1] != b"D" or len(self.said) > LOG_LINES:
-            # it waits for something: from now on it is an invocation like others
-            return self.runtime.adopt(self, guest, output)
         for level, text in self.said:
             self.runtime.log(self, level, text)
-        guest.release()
-        self.runtime.guests.give(guest, fit=True)
         said, _, body = output.partition(b"\n")
         try:
             self._settle(Answer(self.runtime.services.heads.read(said[1:]), checked_body(body)))
@@ -94,23 +93,38 @@ class Try(Serving, Pending):
             self._settle(error)
         return self
 
-    def _commit(self, guest: Guest, output: bytes) -> Pending:
+    def _goes_on(self, guest: Guest, output: bytes) -> Pending:
+        """It waits for something: from now on it is an invocation like others."""
+        self.program.routes.held()
+        return self.runtime.adopt(self, guest, output)
+
+    def _commit(self, guest: Guest | None, output: bytes) -> Pending | None:
+        try:
+            writing = self.runtime.services.store.write_soon(self.steps)
+        except FaztError:
+            # too many wait, or the node stops: on a thread the code hears of it where it writes
+            if guest is not None:
+                self.runtime.guests.drop(guest)
+            return None
         self.runtime.active.add(self)
-        task = asyncio.ensure_future(self._committed(guest, output))
-        task.add_done_callback(lambda _: self.runtime.ended(self))
+        writing.add_done_callback(lambda done: self._committed(done.exception(), guest, output))
         return self
 
-    async def _committed(self, guest: Guest, output: bytes) -> None:
+    def _committed(self, failed: BaseException | None, guest: Guest | None, output: bytes) -> None:
+        self.runtime.ended(self)
         follow: Pending
-        try:
-            await self.runtime.services.store.write(self.steps)
-        except Exception:
-            # none of it happened; on a thread the code hears of it where it wrote
-            self.runtime.guests.drop(guest)
-            self.program.routes.failed(self.route)
-            follow = self.runtime.on_thread(self.program, self.incoming)
+        if failed is None:
+            follow = self._answered(output) if guest is None else self._goes_on(guest, output)
         else:
-            follow = self._ended(guest, output)
+            # none of it happened
+            if guest is not None:
+                self.runtime.guests.drop(guest)
+            self.program.routes.failed(self.route)
+            try:
+                follow = self.runtime.on_thread(self.program, self.incoming)
+            except FaztError as error:
+                self._settle(error)
+                return
         if follow is not self:
             self._anew = follow
             follow.outcome.add_done_callback(self._followed)

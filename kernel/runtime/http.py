@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -18,7 +19,7 @@ from kernel.runtime.body import STREAMED, Arriving, is_multipart, read_form
 from kernel.runtime.failure import GuestFailure
 from kernel.runtime.incoming import Incoming, User, ascii_target, visible
 from kernel.runtime.limits import UPLOAD
-from kernel.runtime.outcome import Outcome, Pending, Streaming, Value
+from kernel.runtime.outcome import Pending, Streaming, Value
 from kernel.runtime.program import Program
 from kernel.runtime.programs import Programs, handler_of
 from kernel.runtime.runtime import Runtime
@@ -34,11 +35,14 @@ class AppCode:
     def entry(self, edition: Edition) -> str:
         return handler_of(edition)
 
-    async def answer(self, asked: Asked, edition: Edition, entry: str) -> web.StreamResponse:
+    async def answer(
+        self, asked: Asked, edition: Edition, entry: str, more: Mapping[str, str] | None = None
+    ) -> web.StreamResponse:
+        """`more`: headers for an answer that begins here; whoever is given back one that has not adds them himself."""
         request = asked.request
         request[OF_SITE] = True
         try:
-            response = await self._answer(asked, edition, entry)
+            response = await self._answer(asked, edition, entry, more or {})
         except FaztError as error:
             response = self.failure(asked.id, edition.app, error)
         if not response.prepared and request.can_read_body and not request.content.is_eof():
@@ -46,7 +50,9 @@ class AppCode:
             response.force_close()
         return response
 
-    async def _answer(self, asked: Asked, edition: Edition, entry: str) -> web.StreamResponse:
+    async def _answer(
+        self, asked: Asked, edition: Edition, entry: str, more: Mapping[str, str]
+    ) -> web.StreamResponse:
         user = self._user(asked, edition)
         program = await self.programs.of(edition, entry)
         await self.runtime.open()
@@ -56,7 +62,9 @@ class AppCode:
         handler.lost = invocation.abandon
         try:
             outcome = await invocation.outcome
-            return await self._respond(asked, invocation, outcome)
+            if isinstance(outcome, Streaming):
+                return await self._stream(asked, invocation, outcome, more)
+            return self._respond(outcome)
         except FaztError:
             if isinstance(incoming.stream, Arriving) and incoming.stream.refused:
                 raise incoming.stream.refused from None
@@ -103,11 +111,9 @@ class AppCode:
 
     # --- answers
 
-    async def _respond(self, asked: Asked, invocation: Pending, outcome: Outcome) -> web.StreamResponse:
+    def _respond(self, outcome: Answer | Value) -> web.Response:
         if isinstance(outcome, Value):
             outcome = Answer(made_head(200, [("content-type", "application/json")]), encode(outcome.value))
-        if isinstance(outcome, Streaming):
-            return await self._stream(asked, invocation, outcome)
         body = outcome.body if outcome.head.has_body else None
         response = web.Response(status=outcome.head.status, body=body)
         _add(response, outcome.head)
@@ -115,7 +121,9 @@ class AppCode:
             response.headers[hdrs.CONTENT_TYPE] = "application/octet-stream"
         return response
 
-    async def _stream(self, asked: Asked, invocation: Pending, outcome: Streaming) -> web.StreamResponse:
+    async def _stream(
+        self, asked: Asked, invocation: Pending, outcome: Streaming, more: Mapping[str, str]
+    ) -> web.StreamResponse:
         response = web.StreamResponse(status=outcome.head.status)
         _add(response, outcome.head)
         response.headers["X-Request-ID"], response.headers["Server"] = asked.id, "fazt"
@@ -126,6 +134,8 @@ class AppCode:
             if isinstance(invocation.incoming.stream, Arriving):
                 # later it would stand in the middle of the answer
                 await invocation.incoming.stream.invite()
+            for name, value in more.items():
+                response.headers.add(name, value)
             await response.prepare(asked.request)
             async for chunk in outcome.flow.read():
                 await response.write(chunk)

@@ -128,7 +128,12 @@ class Program:
             path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), wanted))
             if not f"{path}/".startswith(ROOT):
                 raise FaztError("MODULE_FORBIDDEN", f"'{wanted[:200]}' lies outside of the app's code.")
-            return self._found(path, wanted).said()
+            # what ends like a folder is one, even beside a file of its name
+            is_folder = posixpath.basename(wanted) in ("", ".", "..")
+            found = self._at(path, INDEX) if is_folder else self._at(path)
+            if found is None:
+                raise _no_module(wanted)
+            return found.said()
         if wanted in self._libraries or wanted == "fazt":
             return Module(wanted, "lib").said()
         if wanted == self.entry and wanted in self.sources:
@@ -139,14 +144,8 @@ class Program:
             return own.said()
         raise _no_module(wanted)
 
-    def _found(self, path: str, wanted: str) -> Module:
-        found = self._at(path)
-        if found is None:
-            raise _no_module(wanted)
-        return found
-
-    def _at(self, path: str) -> Module | None:
-        for ending in (*ENDINGS, *INDEX):
+    def _at(self, path: str, endings: tuple[str, ...] = (*ENDINGS, *INDEX)) -> Module | None:
+        for ending in endings:
             if path + ending in self.sources:
                 return self._of(path + ending)
         stem, ending = posixpath.splitext(path)

@@ -12,7 +12,8 @@ import collections
 
 from kernel.runtime.incoming import Incoming
 
-QUICK_SECONDS = 0.004  # of computing, on the loop
+QUICK_SECONDS = 0.005  # of computing, on the loop
+FRESH_SECONDS = 0.01  # the same for an instance that has not served yet: it touches its memory for the first time
 QUICK_BEFORE = 0.002  # of computing, on a thread
 QUICK_LOAD = 0.004  # of computing, until a new instance can serve
 MOST_ROUTES = 256
@@ -49,12 +50,13 @@ class Routes:
     def failed(self, route: str) -> None:
         self.wrong += 1
         self.punished[route] += 1
-        self.wait[route] = min(MOST_WAIT, FIRST_WAIT * 4 ** self.punished[route])
+        self.wait[route] = min(MOST_WAIT, FIRST_WAIT * 2 ** min(self.punished[route], 10))
 
     def held(self) -> None:
         self.right += 1
         if self.right >= FORGIVEN_EACH:
             self.right, self.wrong = 0, max(0, self.wrong - 1)
+            self.punished.clear()
 
 
 def route_of(incoming: Incoming) -> str:

@@ -161,6 +161,13 @@ class Store:
             # also for a write that failed: it may have failed after its COMMIT
             self._published(steps)
 
+    def write_soon(self, steps: Sequence[Step]) -> asyncio.Future[Rows]:
+        """As `write`, for who has something to do meanwhile; it must be looked at."""
+        future = self.writer.write_soon(steps)
+        # the first to be told: what visitors see has changed before anybody says so
+        future.add_done_callback(lambda _: self._published(steps))
+        return future
+
     def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
         try:
             return self.writer.write_blocking(steps, timeout)

@@ -71,6 +71,12 @@ class Writer:
                     await batch.future
             raise
 
+    def write_soon(self, steps: Sequence[Step]) -> asyncio.Future[Rows]:
+        """For the loop, without a coroutine. It is not withdrawn by anybody."""
+        batch = self._submit(Batch(steps, asyncio.get_running_loop()))
+        assert batch.future
+        return batch.future
+
     def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
         """For threads. A write that times out was either withdrawn before it was taken, or is waited for."""
         batch = self._submit(Batch(steps, None))
