@@ -11,8 +11,9 @@ from kernel.runtime.seats import Seats
 
 IDLE_SECONDS = 10.0
 # together: each costs a few pages of its own, but a fresh one only a millisecond or two
-MOST_IDLE = 16
-MOST_AT_ONCE = 128  # until the next sweep, so that a burst finds those of the burst before
+MOST_IDLE = 8
+MOST_AT_ONCE = 48  # until the next sweep, so that a burst finds those of the burst before
+LOOK_EVERY = 8
 MOST_IDLE_BYTES = 128 << 20
 
 
@@ -22,6 +23,7 @@ class Guests:
     def __init__(self, clock: Clock, seats: Seats) -> None:
         self._clock, self._seats = clock, seats
         self._programs: set[Program] = set()  # those with guests that wait
+        self._given = 0
 
     def take(self, program: Program) -> Guest | None:
         """The one that was used last: the others may go."""
@@ -42,7 +44,9 @@ class Guests:
         guest.idle_since = self._clock.monotonic()
         program.idle.append(guest)
         self._programs.add(program)
-        if len(program.idle) > MOST_AT_ONCE or (guest.weighed and self._seats.held > MOST_IDLE_BYTES):
+        self._given += 1
+        crowded = self._given % LOOK_EVERY == 0 and len(self) > MOST_AT_ONCE
+        if crowded or len(program.idle) > MOST_AT_ONCE or (guest.weighed and self._seats.held > MOST_IDLE_BYTES):
             self.sweep()
 
     def weigh(self, guest: Guest) -> None:

@@ -50,9 +50,7 @@ class AppCode:
             response.force_close()
         return response
 
-    async def _answer(
-        self, asked: Asked, edition: Edition, entry: str, more: Mapping[str, str]
-    ) -> web.StreamResponse:
+    async def _answer(self, asked: Asked, edition: Edition, entry: str, more: Mapping[str, str]) -> web.StreamResponse:
         user = self._user(asked, edition)
         program = await self.programs.of(edition, entry)
         await self.runtime.open()

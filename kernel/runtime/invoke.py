@@ -13,14 +13,16 @@ from kernel.base.ids import new_id
 from kernel.base.json import encode
 from kernel.base.site import Site
 from kernel.fs import paths
+from kernel.fs.edition import Edition
 from kernel.observe.follow_lines import LineKept
 from kernel.observe.lines import Lines
 from kernel.observe.lines_table import LEVELS, OF_REQUEST
 from kernel.runtime.answers import Answer, Head
 from kernel.runtime.failure import GuestFailure
-from kernel.runtime.incoming import Incoming, User
+from kernel.runtime.incoming import Incoming, User, ascii_target
 from kernel.runtime.limits import LOG_LINES
-from kernel.runtime.outcome import Streaming, Value
+from kernel.runtime.outcome import Outcome, Streaming, Value
+from kernel.runtime.program import Program
 from kernel.runtime.programs import Programs, handler_of
 from kernel.runtime.runtime import Runtime
 from kernel.storage.store import Store
@@ -128,9 +130,7 @@ async def _run(
         raise invalid("handler", "must be a file under api/")
     if not path.startswith("/"):
         raise invalid("path", "must begin with a slash")
-    program = await programs.of(edition, entry)
-    if entry not in program.sources:
-        raise not_found("handler", entry, "fazt fs ls shows the files of an app.")
+    program = await _program(programs, edition, entry)
     await runtime.open()
     id = call.trace or new_id("req")
     site = call.use(Site)
@@ -143,7 +143,7 @@ async def _run(
     incoming = Incoming(
         id,
         method,
-        f"{site.url.partition('://')[0]}://{_host(call, site)}{path}",
+        f"{site.url.partition('://')[0]}://{_host(call, site)}{ascii_target(path)}",
         [(name.lower(), value) for name, value in headers.items()],
         ip=call.who.address,
         user=_user(call, somebody),
@@ -154,6 +154,7 @@ async def _run(
     )
     began = call.clock.monotonic()
     invocation = runtime.begin(program, incoming)
+    outcome: Outcome | None = None
     try:
         outcome = await invocation.outcome
         head, content, result = await _taken(outcome)
@@ -162,7 +163,9 @@ async def _run(
         why = _why(error, runtime.services.clean(program.app, error.message))
         done = Invoked(error.status, {}, "", 0, error=why)
     finally:
-        invocation.abandon()
+        # one that has answered as a whole may have more to do
+        if not isinstance(outcome, Answer | Value):
+            invocation.abandon()
     done.duration_ms = int((call.clock.monotonic() - began) * 1000)
     done.logs = await _logged(call, id)
     return done
@@ -175,6 +178,15 @@ async def _logged(call: Call, id: str) -> list[Said]:
     rows = await call.use(Store).scan(call.store.scan((OF_REQUEST, asked), then=lambda found: found[0]))
     lines = {line.seq: line for line in (*(LineKept(*row) for row in rows), *waiting)}
     return [Said(LEVELS[lines[seq].level], lines[seq].message) for seq in sorted(lines)]
+
+
+async def _program(programs: Programs, edition: Edition, entry: str) -> Program:
+    try:
+        return await programs.of(edition, entry)
+    except FaztError as error:
+        if error.code != "MODULE_NOT_FOUND":
+            raise
+        raise not_found("handler", entry, "fazt fs ls shows the files of an app.") from None
 
 
 async def _taken(outcome: Answer | Streaming | Value) -> tuple[Head | None, bytes, Any]:

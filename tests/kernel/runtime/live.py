@@ -178,7 +178,9 @@ class Live:
         else:
             made = Lowered(code, style)
         key = lowering._key(path, bytes.fromhex(sha256(code)), lowering.NOTHING)
-        await self.running.node.store.write([Step(lowering.KEEP.sql, lowering._row(key, made, self.running.clock.now()))])
+        await self.running.node.store.write(
+            [Step(lowering.KEEP.sql, lowering._row(key, made, self.running.clock.now()))]
+        )
 
     async def warm(self, name: str) -> None:
         node = self.running.node
@@ -247,8 +249,8 @@ class Live:
             while self.running.node.runtime.active:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.005)
 
-    async def until(self, what: Any) -> None:
-        async with asyncio.timeout(PATIENCE):
+    async def until(self, what: Any, patience: float = PATIENCE) -> None:
+        async with asyncio.timeout(patience):
             while not what():  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.005)
 

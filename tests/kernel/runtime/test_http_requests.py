@@ -99,7 +99,13 @@ TARGETS: list[tuple[str, bool, str, str, dict[str, str]]] = [
     ("/api//a", False, "/api//a", "", {}),
     ("/api/a;b=c,d@e:f!g$h'(i)*~", True, "/api/a;b=c,d@e:f!g$h'(i)*~", "", {}),
     ('/api/a?q="<>`{}|^', True, "/api/a", '?q="<>`{}|^', {"q": '"<>`{}|^'}),
-    ("/api?__proto__=1&constructor=2", True, "/api", "?__proto__=1&constructor=2", {"__proto__": "1", "constructor": "2"}),
+    (
+        "/api?__proto__=1&constructor=2",
+        True,
+        "/api",
+        "?__proto__=1&constructor=2",
+        {"__proto__": "1", "constructor": "2"},
+    ),
     ("/api?" + "&".join(f"a{n}={n}" for n in range(300)), True, "/api", None, {f"a{n}": str(n) for n in range(300)}),
 ]
 
@@ -212,7 +218,9 @@ def checksum(data: bytes) -> int:
     return found
 
 
-@pytest.mark.parametrize(("size", "direct"), [(0, True), (1, True), (100_000, True), (200_000, False), (400_000, False)])
+@pytest.mark.parametrize(
+    ("size", "direct"), [(0, True), (1, True), (100_000, True), (200_000, False), (400_000, False)]
+)
 async def test_bytes_of_web_requests(live: Live, size: int, direct: bool) -> None:
     data = bytes(n % 251 for n in range(size))
     said = (await live.both("web", "POST", body=data, direct=direct)).json

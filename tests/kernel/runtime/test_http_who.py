@@ -77,7 +77,13 @@ async def test_a_private_app(live: Live) -> None:
 
 
 async def test_who_a_key_is(live: Live) -> None:
-    for scope, known in (("*", True), ("admin", True), ("deploy:who", False), ("read", False), ("deploy:signin-app", False)):
+    for scope, known in (
+        ("*", True),
+        ("admin", True),
+        ("deploy:who", False),
+        ("read", False),
+        ("deploy:signin-app", False),
+    ):
         reply = await live.both("who", headers=await bearer(live, scope), direct=False)
         assert reply.status == 200
         said = reply.json
@@ -348,5 +354,3 @@ async def test_the_handler_of_the_folder_comes_first(live: Live, tmp_path: Path)
     await live.running.run("apps.invoke", app="handlers", handler="api/main.js")
     assert (await live.ask("handlers")).body == b"of the folder"
     await live.running.run("fs.unmount", where="handlers")
-
-
