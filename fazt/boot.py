@@ -233,7 +233,7 @@ class Node:
                 settings=self.settings,
                 registry=self.registry,
                 driver=self.driver,
-                threads=Threads(),
+                threads=Threads(leave=self.store.let_go),
                 lines=self.lines,
                 clean=lambda app, text: self.redactor.of(app).clean(text),
                 clock=self.clock,

@@ -5,6 +5,7 @@ Only the owner may, and only from this machine. Nothing outside of the folder is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -98,8 +99,10 @@ class Mount(NamedTuple):
                 full = os.path.join(at, name)
                 path = self.prefix + os.path.relpath(full, self.folder).replace(os.sep, "/")
                 if self.find(path):
-                    seen = os.stat(full)
-                    found.append((path, (seen.st_mtime_ns, seen.st_size)))
+                    # it may vanish while it is looked at
+                    with contextlib.suppress(OSError):
+                        seen = os.stat(full)
+                        found.append((path, (seen.st_mtime_ns, seen.st_size)))
                 if len(found) >= most:
                     return found
         return found

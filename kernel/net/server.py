@@ -36,6 +36,7 @@ MOST_HEADERS = 100
 KEEP_ALIVE_SECONDS = 90
 LIMITED = web.RequestKey("limited", bool)  # refused because its sender asks too much
 LONGEST_PATH = 4096
+SENT_SECONDS = 0.02  # how often it is looked whether everything has left
 MOST_HEADER_BYTES = 32 * 1024
 HEALTH = ["health"]
 logger = log.get("fazt.http")
@@ -293,6 +294,10 @@ class Server:
             self._answered.clear()
             await self._answered.wait()
 
+    async def _all_sent(self) -> None:
+        while any(connection.wire.get_write_buffer_size() for connection in self.gate.connections):  # noqa: ASYNC110
+            await asyncio.sleep(SENT_SECONDS)
+
     async def drain(self, timeout: float, breath: float = 0.1) -> None:
         """Answer everything that has arrived, then close. Nobody who was connected is cut off."""
         self.draining = True
@@ -310,6 +315,8 @@ class Server:
         self._web.pre_shutdown()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._web.shutdown(timeout), timeout + 1)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._all_sent(), timeout)
         self._sweeper.stop()
         for connection in list(self.gate.connections):
             connection.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -33,7 +34,9 @@ class Code(Protocol):
     def entry(self, edition: Edition) -> str:
         """The file that answers under /api; empty: the app has none."""
 
-    async def answer(self, asked: Asked, edition: Edition, entry: str) -> web.StreamResponse: ...
+    async def answer(
+        self, asked: Asked, edition: Edition, entry: str, more: Mapping[str, str]
+    ) -> web.StreamResponse: ...
 
 
 class Sites:
@@ -102,7 +105,12 @@ class Sites:
             more["X-Robots-Tag"] = "noindex"
         response = await self._of_edition(asked, edition, address, more, generation)
         if not response.prepared:
-            response.headers.update(more)
+            for name, value in more.items():
+                if name != "Set-Cookie":
+                    response.headers[name] = value
+                elif value not in response.headers.getall(name, []):
+                    # beside those of the app
+                    response.headers.add(name, value)
         return response
 
     async def _of_edition(
@@ -118,7 +126,7 @@ class Sites:
         if guarded:
             self._permit(asked, edition)
         if address and is_api(address.path) and self.code and (entry := self.code.entry(edition)):
-            response = await self.code.answer(asked, edition, entry)
+            response = await self.code.answer(asked, edition, entry, more)
             self._visits.count(edition.app, response.status, _size(response))
             return response
         method = asked.request.method

@@ -14,7 +14,7 @@ from kernel.fs import blobs, paths
 from kernel.fs.blobs import Content
 from kernel.fs.deploy import Checks
 from kernel.runtime.limits import CPU, MEMORY, WALL
-from kernel.runtime.lower.lowering import MOST_BYTES
+from kernel.runtime.lower.lowering import MOST_BYTES, can_lower
 from kernel.runtime.programs import Code, Programs, matters
 from kernel.storage.store import Store
 
@@ -35,6 +35,7 @@ class CodeChecks(Checks):
         warnings = self._missing(app, said)
         if paths.has_handler(files):
             self.expect_code()
+            warnings += _too_large(files)
             try:
                 lowered = await self._programs.lowered(found)
             except FaztError as error:
@@ -83,3 +84,8 @@ class CodeChecks(Checks):
         there = set(self._env.names(app)) if app else set()
         wanted = [wish.name for wish in said.env if wish.required and wish.default is None and wish.name not in there]
         return [f"{name} is not set yet: fazt env set {name}=…" for name in wanted]
+
+
+def _too_large(files: Mapping[str, tuple[str, int]]) -> list[str]:
+    large = [path for path, (_, size) in files.items() if size > MOST_BYTES and can_lower(path) and matters(path)]
+    return [f"{path} is larger than {MOST_BYTES >> 20} MiB: no code can require it." for path in sorted(large)]

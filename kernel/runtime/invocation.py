@@ -133,7 +133,8 @@ class Invocation(Serving, Pending):
             error = stopped(stop, self._guest is not None and self._guest.full)
         except FaztError as known:
             error = known
-        except Exception as unknown:
+        except BaseException as unknown:
+            # whatever it was, somebody waits for an answer
             error = self._runtime.unexpected(unknown)
         self._runtime.tell(lambda: self._stepped(output, error))
 
@@ -265,7 +266,7 @@ class Invocation(Serving, Pending):
     def _hear_value(self, said: bytes) -> None:
         try:
             value = _json(said) if said else None
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             raise FaztError("INVALID_RESPONSE", "The value is no JSON.") from None
         self._answered = True
         self._give(Value(value))
@@ -273,7 +274,7 @@ class Invocation(Serving, Pending):
     def _hear_error(self, said: bytes) -> None:
         try:
             error = _error.decode(said)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             error = GuestError("Error", "The code failed and could not say why.")
         raise failed(error, self.program, self._guest is not None and self._guest.full)
 
@@ -527,7 +528,7 @@ _HEARD: dict[bytes, Callable[[Invocation, bytes], None]] = {
 def _numbers(argument: bytes, count: int) -> list[float]:
     try:
         found = _json(argument, type=list[float])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         found = []
     if len(found) != count or not all(abs(number) < 2**53 for number in found):
         raise FaztError("INVALID_ARGUMENT", "Numbers are expected.")

@@ -215,7 +215,7 @@ def _shown(head: Head | None, content: bytes, result: Any) -> Invoked:
     if headers.get("content-type", "").startswith("application/json"):
         try:
             result = msgspec.json.decode(content)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             result = None
     elif not coded:
         result = text

@@ -201,7 +201,7 @@ class Programs:
         try:
             file: Any = chosen[1]
             said = msgspec.json.decode(self._whole(file, manifest.LARGEST))
-        except (msgspec.DecodeError, RecursionError, FaztError):
+        except (msgspec.DecodeError, ValueError, RecursionError, FaztError):
             return {}
         return said if isinstance(said, dict) else {}
 

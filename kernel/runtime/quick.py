@@ -38,7 +38,8 @@ class Routes:
     def learned(self, route: str, waited: bool, slow: bool) -> None:
         """A run on a thread is over."""
         if route not in self.wait and len(self.wait) >= MOST_ROUTES:
-            return
+            # whoever invents addresses must not end this for those that are asked for
+            del self.wait[next(iter(self.wait))]
         left = self.wait.get(route, 0)
         if waited:
             self.wait[route] = max(left, FIRST_WAIT)
@@ -61,5 +62,5 @@ class Routes:
 
 def route_of(incoming: Incoming) -> str:
     """The method and the first word behind /api: what is likely to be done by the same code."""
-    words = incoming.url.split("/", 5)
-    return f"{incoming.method} {words[4].partition('?')[0] if len(words) > 4 else ''}"[:100]
+    words = incoming.url.partition("?")[0].split("/", 5)
+    return f"{incoming.method} {words[4] if len(words) > 4 else ''}"[:100]

@@ -57,7 +57,9 @@ class Runtime:
         """Start it; the answer is its `outcome`. The engine must be open."""
         self._loop = asyncio.get_running_loop()
         route = route_of(incoming)
-        if program.routes.may_try(route) and (tried := Try(self, program, incoming, route).run()):
+        # what is tried may turn out to wait, and needs a seat from then on
+        may_try = program.routes.may_try(route) and self.seats.free(program.app)
+        if may_try and (tried := Try(self, program, incoming, route).run()):
             return tried
         return self.on_thread(program, incoming)
 
@@ -124,7 +126,7 @@ class Runtime:
 
     # --- what went wrong
 
-    def unexpected(self, error: Exception) -> FaztError:
+    def unexpected(self, error: BaseException) -> FaztError:
         """A fault of ours, not of the app."""
         logger.error("an invocation failed inside Fazt", exc_info=error)
         return FaztError("INTERNAL_ERROR", "Something went wrong inside Fazt.")

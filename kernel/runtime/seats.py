@@ -36,7 +36,7 @@ class Seats:
 
     def ask(self, app: str, sit: Sit) -> Callable[[], bool]:
         """`sit` is called at once, or when there is a seat. What is returned gives up waiting: True if it still was."""
-        if not self.waiting and self._free(app):
+        if self.free(app):
             self._sit(app, sit)
             return lambda: False
         if self.waiting >= self._settings[QUEUE.name]:
@@ -49,6 +49,10 @@ class Seats:
         self.waiting += 1
         self._fill()
         return lambda: self._give_up(app, sit)
+
+    def free(self, app: str) -> bool:
+        """Would somebody who asks now sit at once?"""
+        return not self.waiting and self._free(app)
 
     def take(self, app: str) -> None:
         """A seat for what runs already, whether there is one or not."""

@@ -155,8 +155,8 @@ class Live:
         self, name: str, code: str | bytes | Mapping[str, str | bytes], style: Style = "module", **said: Any
     ) -> str:
         """A public app with code that runs as it is written; its id. The engine and the code are ready then."""
-        files = {"api/main.js": code} if isinstance(code, str | bytes) else code
-        files = {path: data.encode() if isinstance(data, str) else data for path, data in files.items()}
+        given = {"api/main.js": code} if isinstance(code, str | bytes) else code
+        files = {path: data.encode() if isinstance(data, str) else data for path, data in given.items()}
         for path, data in files.items():
             if path.startswith("api/") and lowering.can_lower(path):
                 await self.known(path, data, style)

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from kernel.base.errors import FaztError
+from kernel.fs.deploy import Checks
 from kernel.runtime.checks import MOST_SHOWN, CodeChecks
 from kernel.runtime.limits import CPU, MEMORY, WALL
 from kernel.runtime.lower.lowered import Lowered, Problem
 from kernel.runtime.lower.lowering import MOST_BYTES
 from kernel.runtime.programs import Programs
-from tests.kernel.fs.site import deploy, plan
+from tests.kernel.fs.site import deploy, finish, plan
 from tests.support import Running
 
 MAIN = "api/main.js"
@@ -42,15 +43,17 @@ class Made:
         lowering: Any = self.lowers
         programs = Programs(node.store, node.settings, node.editions, node.content, lowering, node.env)
         self.checks = CodeChecks(node.store, node.settings, node.content, programs, node.env)
-        self.expected = 0
+        self.expected, self.app = 0, ""
         self.checks.expect_code = self._expect
-        node.ports.fill(self.checks, type(self.checks).__mro__[1])
+        node.ports.fill(self.checks, Checks)
 
     def _expect(self) -> None:
         self.expected += 1
 
     async def deploy(self, files: dict[str, bytes]) -> list[str]:
-        found: list[str] = (await deploy(self.running, "blog", files))["warnings"]
+        done = await deploy(self.running, "blog", files)
+        self.app = done["app_id"]
+        found: list[str] = done["warnings"]
         return found
 
     async def said(self, manifest: Any) -> list[str]:
@@ -119,8 +122,7 @@ async def test_what_the_code_asks_of_its_environment(made: Made) -> None:
         "KEY is not set yet: fazt env set KEY=…",
         "SET is not set yet: fazt env set SET=…",
     ]
-    app = (await made.running.run("apps.list"))[0].id
-    await made.running.run("env.set", app=app, values={"SET": "1"})
+    await made.running.run("env.set", app=made.app, values={"SET": "1"})
     assert await made.said({**asked, "title": "again"}) == ["KEY is not set yet: fazt env set KEY=…"]
 
 
@@ -143,6 +145,7 @@ async def test_more_than_the_node_allows_is_refused(made: Made, name: str, value
 async def test_less_than_any_code_needs_is_refused(made: Made, name: str, value: float) -> None:
     error = await made.refused(**{name: value})
     assert error.code == "VALIDATION_FAILED" and error.details["field"].endswith(name)
+    assert "at least" in error.message
 
 
 async def test_what_the_owner_raised_is_allowed(made: Made) -> None:
@@ -157,11 +160,9 @@ async def test_a_refused_deploy_is_none(made: Made) -> None:
     await deploy(made.running, "other", {"x.json": data, "x.js": b"main"})
     answer = await plan(made.running, "blog", files)
     if answer.status == 200:
-        from tests.kernel.fs.site import finish
-
         answer = await finish(made.running, "blog", files)
     assert answer.status == 400 and answer.code == "VALIDATION_FAILED"
-    assert [app.slug for app in await made.running.run("apps.list")] == ["other"]
+    assert [app.slug for app in (await made.running.run("apps.list")).items] == ["other"]
 
 
 @pytest.mark.parametrize("data", [b"[]", b"{", b'{"limits": 3}', b"\xff", b"[" * 60_000])

@@ -355,7 +355,6 @@ async def narrow(live: Live) -> AsyncIterator[Live]:
         await live.running.run("config.unset", name=name)
 
 
-@pytest.mark.xfail(strict=True, reason="what is tried on the loop takes no seat until it waits")
 @pytest.mark.parametrize("only_aiohttp", [False, True])
 async def test_too_many_are_told_to_come_again(narrow: Live, only_aiohttp: bool) -> None:
     live, runtime = narrow, narrow.running.node.runtime
@@ -375,7 +374,6 @@ async def test_too_many_are_told_to_come_again(narrow: Live, only_aiohttp: bool)
     assert (runtime.seats.total, runtime.seats.waiting) == (0, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="what is tried on the loop takes no seat until it waits")
 async def test_whoever_waits_and_leaves_is_forgotten(narrow: Live) -> None:
     live, runtime = narrow, narrow.running.node.runtime
     first = asyncio.ensure_future(live.ask("busy", "GET", "/api/slow?wait=200"))
@@ -389,7 +387,6 @@ async def test_whoever_waits_and_leaves_is_forgotten(narrow: Live) -> None:
     await live.quiet()
 
 
-@pytest.mark.xfail(strict=True, reason="what is tried on the loop takes no seat until it waits")
 async def test_a_long_queue_of_quick_requests(narrow: Live) -> None:
     """Each is over at once and lets the next one in, which must not pile up."""
     live, runtime = narrow, narrow.running.node.runtime
@@ -406,7 +403,6 @@ async def test_a_long_queue_of_quick_requests(narrow: Live) -> None:
 # --- the end
 
 
-@pytest.mark.xfail(strict=True, reason="Server.drain breaks off what has not left yet")
 async def test_a_stop_waits_for_what_is_read_slowly(tmp_path: Path) -> None:
     await _stopped_while_it_answers(tmp_path, "direct")
 

@@ -270,7 +270,6 @@ async def test_a_split_name(live: Live) -> None:
     assert again.body == b"left"
 
 
-@pytest.mark.xfail(strict=True, reason="Sites.answer lets its own cookie replace those of the code")
 async def test_the_cookies_of_code_behind_a_split_name(live: Live) -> None:
     await live.app("crumbs", says("x"))
     await live.app("others", says("x"))
@@ -280,7 +279,6 @@ async def test_the_cookies_of_code_behind_a_split_name(live: Live) -> None:
     assert names == {"own", "fazt_variant"}
 
 
-@pytest.mark.xfail(strict=True, reason="Sites.answer comes too late for an answer that has begun")
 async def test_streams_behind_split_names_and_previews(live: Live) -> None:
     await live.app("flow", STREAM, "fetch")
     await live.app("flow2", STREAM, "fetch")
