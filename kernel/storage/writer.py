@@ -152,11 +152,8 @@ class Writer:
         execute = self.connection.execute
         try:
             execute("begin immediate")
-            for batch in group:
-                self._apply(batch, execute)
-                if not self.connection.in_transaction:
-                    # SQLite gave up the whole transaction (full disk, I/O error): nothing of the group happened
-                    raise batch.error or FaztError("STORAGE_ERROR", "The data file refused the transaction.")
+            if not self._fits(group, execute):
+                self._apply_each(group, execute)
             execute("commit")
         except Exception as error:
             known = _refused(error)
@@ -166,6 +163,36 @@ class Writer:
                 batch.error = batch.error or _own(known)
         self.groups += 1
         self.batches += len(group)
+
+    def _fits(self, group: list[Batch], execute: Callable[..., Any]) -> bool:
+        """Apply all of them without savepoints, as nearly always all fit: half the work for small batches.
+
+        False: one does not fit, and none is applied.
+        """
+        if all(len(batch.steps) == 1 for batch in group):
+            return False
+        try:
+            for batch in group:
+                batch.rows = [execute(step.sql, step.params).fetchall() for step in batch.steps]
+                if not self.connection.in_transaction:
+                    raise FaztError("STORAGE_ERROR", "The data file refused the transaction.")
+            return True
+        except Exception:
+            # whose fault it is shows when each is looked at by itself
+            for batch in group:
+                batch.rows = []
+            if self.connection.in_transaction:
+                execute("rollback")
+            execute("begin immediate")
+            return False
+
+    def _apply_each(self, group: list[Batch], execute: Callable[..., Any]) -> None:
+        """Apply them one by one; what does not fit is rolled back alone."""
+        for batch in group:
+            self._apply(batch, execute)
+            if not self.connection.in_transaction:
+                # SQLite gave up the whole transaction (full disk, I/O error): nothing of the group happened
+                raise batch.error or FaztError("STORAGE_ERROR", "The data file refused the transaction.")
 
     def _apply(self, batch: Batch, execute: Callable[..., Any]) -> None:
         step: Step | None = None
