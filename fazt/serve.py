@@ -169,6 +169,7 @@ def attach(node: Node, site: Site) -> Server:
     server.mount("root", Hook(node.store, node.seal, node.events, site.domain).endpoint)
     for endpoint in track.endpoints:
         server.mount("root", endpoint)
+    server.parting = node.runtime.part
     server.healthy = lambda: node.store.writer.alive
     server.touch = toucher(node.store, node.supervisor.later)
     node.ports.fill(Published(__version__, api.endpoints))

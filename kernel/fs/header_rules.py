@@ -13,9 +13,9 @@ MAX_HEADERS = 2000
 MAX_VALUE = 4096
 # more than this in one answer and clients give up on it
 MAX_APPLIED = 16_384
-# an answer would contradict itself, or speak for the node, if a site could set these
+# an answer would contradict itself, speak for the node, or reach sibling hosts, if a site could set these
 _OWNED = re.compile(
-    r"accept-ranges|connection|content-(encoding|length|range)|date|etag|host|keep-alive|last-modified|proxy-.*|server"
+    r"accept-ranges|clear-site-data|connection|content-(encoding|length|range)|date|etag|host|keep-alive|last-modified|proxy-.*|server"
     r"|set-cookie|te|trailer|transfer-encoding|upgrade|vary|x-request-id",
     re.IGNORECASE,
 )

@@ -74,6 +74,7 @@ class Server:
         self.routes: dict[str, Router[Endpoint]] = {"admin": Router(), "root": Router()}
         self.touch: Any = None  # called with a session that is due for a new end
         self.healthy: Any = lambda: True
+        self.parting: Any = lambda: None  # told when a stop begins
         self.active = 0
         self._answered = asyncio.Event()
         self.draining = False
@@ -302,6 +303,7 @@ class Server:
         """Answer everything that has arrived, then close. Nobody who was connected is cut off."""
         self.draining = True
         self.api.streams.close()
+        self.parting()
         self.gate.front.close()
         # connections the kernel has accepted for us but we have not seen yet would be reset by closing at once
         await asyncio.sleep(breath)

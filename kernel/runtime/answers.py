@@ -17,9 +17,10 @@ MOST_HEADER_BYTES = 32 * 1024
 MOST_SAID = 8 * MOST_HEADER_BYTES  # the same in JSON, where a character may take six
 MOST_KNOWN = 512
 LONGEST_KNOWN = 1024
-# the wire is ours: these are said by who sends, not by who answers
+# the wire is ours: these are said by who sends, not by who answers; what clears data would reach sibling hosts
 _OURS = frozenset(
     (
+        "clear-site-data",
         "connection",
         "content-length",
         "date",

@@ -20,7 +20,7 @@ from kernel.runtime.guests import Guests
 from kernel.runtime.here import Try
 from kernel.runtime.incoming import Incoming
 from kernel.runtime.invocation import Invocation
-from kernel.runtime.outcome import Pending
+from kernel.runtime.outcome import Pending, Streaming
 from kernel.runtime.program import Program
 from kernel.runtime.quick import route_of
 from kernel.runtime.seats import Seats
@@ -91,6 +91,12 @@ class Runtime:
 
     async def sweep(self) -> None:
         self.guests.sweep()
+
+    def part(self) -> None:
+        """The node stops: who listens to a stream would hold it up, and comes again."""
+        for pending in list(self.active):
+            if isinstance(pending.done, Streaming):
+                pending.abandon()
 
     async def stop(self) -> None:
         for invocation in list(self.active):

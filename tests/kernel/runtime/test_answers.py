@@ -346,3 +346,8 @@ def test_bodies_are_bounded() -> None:
     assert checked_body(body) is body
     with pytest.raises(FaztError, match="10 MiB"):
         checked_body(body + b"x")
+
+
+def test_no_app_clears_the_data_of_its_siblings() -> None:
+    head = made_head(200, [("Clear-Site-Data", '"cookies"'), ("x-a", "1")])
+    assert [name for name, _ in head.headers if name == "clear-site-data"] == []
