@@ -12,11 +12,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kernel.base.errors import FaztError
+from kernel.observe.lines import MOST_PER_INVOCATION
 from kernel.runtime.answers import Answer, checked_body
 from kernel.runtime.engine.instance import Limits
 from kernel.runtime.guest import Elsewhere, Guest, Serving
 from kernel.runtime.incoming import Incoming
-from kernel.runtime.limits import LOG_LINES
 from kernel.runtime.outcome import Outcome, Pending
 from kernel.runtime.program import Program
 from kernel.runtime.quick import FRESH_SECONDS, QUICK_LOAD, QUICK_SECONDS
@@ -67,7 +67,7 @@ class Try(Serving, Pending):
                 guests.drop(guest)
             program.routes.failed(self.route)
             return None
-        if output[:1] == b"D" and len(self.said) <= LOG_LINES:
+        if output[:1] == b"D" and len(self.said) <= MOST_PER_INVOCATION:
             # nothing is left to do for it, whatever becomes of what it wrote
             guest.release()
             guests.give(guest, fit=True)
@@ -193,7 +193,7 @@ class Try(Serving, Pending):
         return True
 
     def log(self, level: str, text: str) -> None:
-        if len(self.said) <= LOG_LINES:
+        if len(self.said) <= MOST_PER_INVOCATION:
             self.said.append((level, text))
 
 

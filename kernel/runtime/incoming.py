@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from kernel.base.errors import FaztError
 from kernel.base.json import encode
 
 # the node's own: an app neither sees them nor can use them
@@ -112,6 +113,15 @@ class Incoming:
         self.trigger, self.input, self.handler = trigger, input, handler
         self.form: Pairs | None = None
         self.files: list[tuple[Part, Any]] = []
+
+    def part(self, index: int, start: int, length: int) -> bytes:
+        """Some of a file of its form; all of the rest where the length is below zero."""
+        if not 0 <= index < len(self.files):
+            raise FaztError("INVALID_ARGUMENT", "There is no such file.")
+        file = self.files[index][1]
+        file.seek(start)
+        data: bytes = file.read(length)
+        return data
 
     def start(self) -> bytes:
         """The message an invocation begins with."""

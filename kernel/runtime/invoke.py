@@ -15,12 +15,11 @@ from kernel.base.site import Site
 from kernel.fs import paths
 from kernel.fs.edition import Edition
 from kernel.observe.follow_lines import LineKept
-from kernel.observe.lines import Lines
+from kernel.observe.lines import MOST_PER_INVOCATION, Lines
 from kernel.observe.lines_table import LEVELS, OF_REQUEST
 from kernel.runtime.answers import Answer, Head
 from kernel.runtime.failure import GuestFailure
 from kernel.runtime.incoming import Incoming, User, ascii_target
-from kernel.runtime.limits import LOG_LINES
 from kernel.runtime.outcome import Outcome, Streaming, Value
 from kernel.runtime.program import Program
 from kernel.runtime.programs import Programs, handler_of
@@ -174,7 +173,7 @@ async def _run(
 async def _logged(call: Call, id: str) -> list[Said]:
     """What was said during a request: some of it may be written already, some not yet."""
     waiting = call.use(Lines).recent(lambda line: line.request == id)
-    asked = {"request": id, "least": 0, "since": 0, "limit": LOG_LINES + 10}
+    asked = {"request": id, "least": 0, "since": 0, "limit": MOST_PER_INVOCATION + 10}
     rows = await call.use(Store).scan(call.store.scan((OF_REQUEST, asked), then=lambda found: found[0]))
     lines = {line.seq: line for line in (*(LineKept(*row) for row in rows), *waiting)}
     return [Said(LEVELS[lines[seq].level], lines[seq].message) for seq in sorted(lines)]

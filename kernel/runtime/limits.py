@@ -26,8 +26,6 @@ UPLOAD = Setting("limits.runtime.maxUploadMB", int, 100, "One file sent to an ap
 
 STREAM_SECONDS = 600.0
 STREAM_IDLE_SECONDS = 60.0
-LOG_LINES = 1000
-LOG_BYTES = 4096
 SLOW_SECONDS = 0.02  # of computing, then others come first
 
 

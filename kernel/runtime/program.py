@@ -22,7 +22,6 @@ ENDINGS = ("", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".mts", ".cts", ".j
 INDEX = tuple(f"/index{ending}" for ending in ENDINGS if ending)
 # TypeScript's own habit: `./db.js` is written where db.ts lies
 TYPED = {".js": (".ts", ".tsx"), ".jsx": (".tsx",), ".mjs": (".mts", ".ts"), ".cjs": (".cts", ".ts")}
-MOST_MODULE = 1 << 20
 LIBRARIES = frozenset(
     (
         *("lodash", "cheerio", "uuid", "zod", "marked", "dayjs", "validator"),

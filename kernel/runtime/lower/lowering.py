@@ -32,7 +32,7 @@ MOST_BYTES = 1 << 20
 MOST_OPTIONS = 64 << 10
 MOST_CODE = 8 << 20
 DAY = 86_400_000
-KEPT = 60 * DAY
+KEPT = 60 * DAY  # as the migration below says
 # a file that could not be compiled is not tried again for a while: each try costs seconds of the node's time
 REFUSED_SECONDS = 300
 MOST_REFUSED = 1000
@@ -52,8 +52,9 @@ MIGRATIONS = (
         "lowered_0001",
         """
 create table lowered (key blob not null primary key, code blob not null, positions blob not null, style text not null,
-  is_async integer not null, problems text not null, used_at integer not null, created_at integer not null) strict;
-create index lowered_used on lowered (used_at);
+  is_async integer not null, problems text not null, used_at integer not null, created_at integer not null,
+  expires_at integer generated always as (used_at + 5184000000) virtual) strict;
+create index lowered_expiry on lowered (expires_at);
 """,
     ),
 )
@@ -61,7 +62,7 @@ ONE = Read("select code, positions, style, is_async, problems, used_at from {low
 KEEP = Append("""insert into {lowered} (key, code, positions, style, is_async, problems, used_at, created_at)
 values (:key, :code, :positions, :style, :is_async, :problems, :at, :at) on conflict (key) do nothing""")
 USED = Patch(LOWERED, set="used_at = :at", where="key = :key")
-UNUSED = Sweep(LOWERED, due="used_at")
+UNUSED = Sweep(LOWERED, due="expires_at")
 
 _INLINE = re.compile(rb"//[#@] ?sourceMappingURL=data:application/json(?:;charset=[\w-]+)?(;base64)?,(\S*)[ \t\r\n]*\Z")
 

@@ -165,14 +165,14 @@ async def test_whoever_reads_slowly_is_waited_for(live: Live, direct: bool) -> N
         line.writer.transport.pause_reading()  # type: ignore[attr-defined]
         line.send(asking(live, "endless", f"slow{direct}"))
         running = await begun(live)
-        await live.until(lambda: running._flow and running._flow.is_full and not running._stepping)
-        assert running._flow
-        pushed = running._flow.pushed
+        await live.until(lambda: running.flow and running.flow.is_full and not running._stepping)
+        assert running.flow
+        pushed = running.flow.pushed
         for _ in range(100):
             await asyncio.sleep(0)
         # no more is made than there is room for
-        assert running._flow.pushed == pushed
-        assert running._flow._size <= flow.FULL + (1 << 18)
+        assert running.flow.pushed == pushed
+        assert running.flow._size <= flow.FULL + (1 << 18)
         line.writer.transport.resume_reading()  # type: ignore[attr-defined]
         assert (await line.head())[0] == 200
         for _ in range(200):
