@@ -242,6 +242,7 @@ class Node:
             )
         )
         self.programs.retire = self.runtime.guests.retire
+        self.programs.gone, self.runtime.look = self.runtime.forsake, self.programs.sweep
         self.checks = CodeChecks(self.store, self.settings, self.content, self.programs, self.env)
         self.ports.fill(self.checks, Checks)
         self.ports.fill(self.programs)

@@ -120,6 +120,12 @@ interface FaztLog {
   (message: unknown, data?: unknown): void;
 }
 
+interface FaztEnv {
+  get(name: string): string | undefined;
+  get<T>(name: string, otherwise: T): string | T;
+  has(name: string): boolean;
+}
+
 /** The parts of `fazt` that are made in the guest. */
 interface FaztGuest {
   readonly version: string;
@@ -129,17 +135,14 @@ interface FaztGuest {
     readonly name: string;
     readonly source: string;
     readonly version: string;
-    readonly env: string;
+    /** All settings of the app, by name. */
+    readonly env: Readonly<Record<string, string>> & FaztEnv;
     /** What `app.json` says; it cannot be changed. */
     readonly manifest: Readonly<Record<string, any>>;
   };
 
   /** Settings of the app, set by its owner. */
-  readonly env: {
-    get(name: string): string | undefined;
-    get<T>(name: string, otherwise: T): string | T;
-    has(name: string): boolean;
-  };
+  readonly env: FaztEnv;
 
   readonly log: { readonly debug: FaztLog; readonly info: FaztLog; readonly warn: FaztLog; readonly error: FaztLog };
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from kernel.base.errors import FaztError
 VERSION = "0.28.2"
 SECONDS = 120
 MANUAL = "Put one into the project: npm install --save-dev esbuild"
+_PASSED = re.compile(r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TMPDIR|TZ|NODE_PATH")
+# how npm reaches its registry, and who it is there
+_FOR_NPM = re.compile(r"(npm|yarn)_.*|(https?|no|all)_proxy|XDG_\w+|NODE_EXTRA_CA_CERTS|SSL_CERT_\w+", re.IGNORECASE)
 _MISSING = re.compile(r'\[ERROR\] Could not resolve "([^"\n]+)"(?:[^\n]*)\n+\s+([^\n:]+:\d+):\d+:')
 _FIRST = re.compile(r"\[ERROR\] ([^\n]+)(?:\n+\s+([^\n:]+:\d+:\d+):)?")
 
@@ -50,10 +53,10 @@ class Esbuild:
             raise FaztError("USAGE", f"{program} does not work: {failed.first}.", MANUAL) from None
 
     @classmethod
-    def found(cls, folders: Iterable[str]) -> Esbuild:
-        for folder in folders:
+    def found(cls, top: str) -> Esbuild:
+        for folder in tree_of(top):
             own = os.path.join(folder, "node_modules", ".bin", "esbuild")
-            if os.path.isfile(own) and os.access(own, os.X_OK):
+            if os.path.isfile(own) and os.access(own, os.X_OK) and is_ours(own):
                 return cls(own)
         return cls(_fetched())
 
@@ -67,13 +70,43 @@ class Esbuild:
         return ended.stdout
 
 
-def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if name not in ("NODE_OPTIONS", "ESBUILD_BINARY_PATH")}
+def tree_of(top: str) -> list[str]:
+    """The folders of the project that a folder belongs to, from that one up: whose programs may be run."""
+    folders, nearest = [top, *map(str, Path(top).parents)], 0
+    home = os.path.expanduser("~")
+    for place, folder in enumerate(folders):
+        if os.path.exists(os.path.join(folder, ".git")):
+            return folders[: place + 1]
+        if not nearest and os.path.exists(os.path.join(folder, "package.json")):
+            nearest = place + 1
+        if folder == home:
+            break
+    return folders[: nearest or 1]
+
+
+def is_ours(program: str) -> bool:
+    """Could nobody but the author and root have put it there? A link counts, and what it leads to."""
+    real = os.path.realpath(program)
+    for path in (program, os.path.dirname(program), os.path.dirname(os.path.dirname(program)), real):
+        status = os.lstat(path)
+        open_to_all = not stat.S_ISLNK(status.st_mode) and status.st_mode & stat.S_IWOTH
+        if open_to_all or status.st_uid not in (0, os.getuid()):
+            return False
+    return not os.stat(os.path.dirname(real)).st_mode & stat.S_IWOTH
+
+
+def _environment(npm: bool) -> dict[str, str]:
+    """What a program of the project may know: none of the author's secrets."""
+    passed = [_PASSED, _FOR_NPM] if npm else [_PASSED]
+    return {name: value for name, value in os.environ.items() if any(one.fullmatch(name) for one in passed)}
+
+
+def _run(command: list[str], folder: str, npm: bool = False) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command,
             cwd=folder,
-            env=env,
+            env=_environment(npm),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -113,7 +146,7 @@ def _fetch(npm: str, folder: Path) -> None:
     # a folder without a package.json is not where npm installs to
     (folder / "package.json").write_text('{"private": true}')
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--prefer-offline", "--save-exact")
-    ended = _run([npm, "install", *quiet, f"esbuild@{VERSION}"], str(folder))
+    ended = _run([npm, "install", *quiet, f"esbuild@{VERSION}"], str(folder), True)
     if ended.returncode or not (folder / "node_modules" / ".bin" / "esbuild").exists():
         why = (re.findall(r"npm (?:ERR!|error) (?!code)([^\n]+)", ended.stderr) or ["no reason given"])[0]
         raise FaztError("UNREACHABLE", f"npm could not fetch esbuild {VERSION}: {why}", MANUAL)

@@ -15,7 +15,7 @@ from kernel.base.site import Site
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.storage.store import Store
 from kernel.syscall import Call, Limit, Line, Offset, Page, Registry, Scan, Text, Write, syscall
-from kernel.syscall.plan import page
+from kernel.syscall.plan import Step, page
 
 Visibility = Literal["public", "unlisted", "private", "internal", "vpn-only"]
 Status = Literal["active", "stopped", "archived"]
@@ -231,6 +231,14 @@ class Created(Struct):
     title: str
     slug: str | None
     url: str
+
+
+_THERE = "insert into expect (ok) select 0 where not exists (select 1 from apps where id = :app)"
+
+
+def there(app: str) -> Step:
+    """Stops what an app's code writes after the app was purged: nobody would ever remove it."""
+    return Step(_THERE, {"app": app}, not_found("app", app))
 
 
 def find(store: Store, ref: str, deleted: bool = False) -> str | None:

@@ -106,11 +106,7 @@ def _set(call: Call, values: dict[str, EnvValue]) -> Write[EnvSet]:
     full = FaztError(
         "LIMIT_EXCEEDED", f"An app may have {MOST_VALUES} environment variables.", "Remove one: fazt env unset NAME"
     )
-    secrets, app = call.use(Secrets), call.app or ""
-    plan = secrets.put(call.store, "env", {str(k): str(v) for k, v in values.items()}, call.now, MOST_VALUES, full)
-
-    def done(_: Any) -> EnvSet:
-        secrets.moved(app)
-        return EnvSet(sorted(values))
-
-    return plan.giving(done)
+    given = {str(name): str(value) for name, value in values.items()}
+    plan = call.use(Secrets).put(call.store, "env", given, call.now, MOST_VALUES, full)
+    # not `plan.giving`: what was opened before would not be read anew
+    return Write((), lambda _: EnvSet(sorted(values))) + plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -26,11 +26,11 @@ class Analytics(msgspec.Struct):
 
 
 class RuntimeSaid(msgspec.Struct, forbid_unknown_fields=True):
-    """How far its code may go: less than the node allows. 0: what the node says."""
+    """How far its code may go: less than the node allows."""
 
-    maxExecutionSeconds: Annotated[int, msgspec.Meta(ge=0)] = 0
-    maxCpuSeconds: Annotated[float, msgspec.Meta(ge=0)] = 0
-    maxMemoryMB: Annotated[int, msgspec.Meta(ge=0)] = 0
+    maxExecutionSeconds: float | None = None
+    maxCpuSeconds: float | None = None
+    maxMemoryMB: int | None = None
 
 
 class Limits(msgspec.Struct):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 LONGEST = 8000
 MOST_LINES = 64
 HEAD, UNCHANGED = 2, 1  # bits of `kind`
-_TOKEN = bytes(c for c in range(33, 127) if c not in b'()<>@,;:\\"/[]?={}')
-_FIELD = bytes([9, *range(32, 127), *range(128, 256)])
-_TARGET = bytes(c for c in range(33, 127) if c != ord("#"))
+TOKEN = bytes(c for c in range(33, 127) if c not in b'()<>@,;:\\"/[]?={}')
+FIELD = bytes([9, *range(32, 127), *range(128, 256)])
+TARGET = bytes(c for c in range(33, 127) if c != ord("#"))
 _FORWARDED = frozenset((b"forwarded", b"via", b"x-real-ip", b"x-forwarded-for", b"x-forwarded-host"))
 # they change the answer, or where the request ends: such a request is not simple
 _ODD = frozenset(
@@ -53,19 +53,19 @@ def read(data: bytes) -> Simple | None:
     if len(lines) > MOST_LINES:
         return None
     # nothing is left but the line ends: no zero byte, no bare CR or LF; an empty line would be a second request
-    if data.translate(None, _FIELD) != b"\r\n" * (len(lines) + 1):
+    if data.translate(None, FIELD) != b"\r\n" * (len(lines) + 1):
         return None
     method, _, rest = lines[0].partition(b" ")
     target, _, version = rest.partition(b" ")
     if method not in (b"GET", b"HEAD") or version != b"HTTP/1.1" or target[:1] != b"/":
         return None
-    if target.translate(None, _TARGET):
+    if target.translate(None, TARGET):
         return None
     once: dict[bytes, bytes] = {}
     via: bytes | None = None
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
-        if not colon or not name or name.translate(None, _TOKEN):
+        if not colon or not name or name.translate(None, TOKEN):
             return None
         name = name.lower()
         if name not in _SEEN:

@@ -76,6 +76,7 @@ class Straight:
             self._wire.write(head)
             async for chunk in chunks:
                 if self.gone:
+                    self._lost()
                     break
                 self._wire.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
                 if self._room is not None and not self._room.is_set():

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kernel.net.simple import _FIELD, _TARGET, _TOKEN, MOST_LINES
+from kernel.net import simple
+from kernel.net.simple import FIELD, MOST_LINES, TARGET, TOKEN
 
-LONGEST_HEAD = 16 * 1024
+LONGEST_HEAD = simple.LONGEST  # less than any limit of aiohttp, which says what is too long
 LONGEST_BODY = 128 * 1024
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 # they change how a request is read, where it ends, or who asks
@@ -54,17 +55,17 @@ def read(data: bytes) -> Whole | None:
     if len(body) > LONGEST_BODY:
         return None
     lines = head.split(b"\r\n")
-    if len(lines) > MOST_LINES or head.translate(None, _FIELD) != b"\r\n" * (len(lines) - 1):
+    if len(lines) > MOST_LINES or head.translate(None, FIELD) != b"\r\n" * (len(lines) - 1):
         return None
     method, _, rest = lines[0].partition(b" ")
     target, _, version = rest.partition(b" ")
-    if method not in METHODS or version != b"HTTP/1.1" or target[:1] != b"/" or target.translate(None, _TARGET):
+    if method not in METHODS or version != b"HTTP/1.1" or target[:1] != b"/" or target.translate(None, TARGET):
         return None
     headers: list[tuple[str, str]] = []
     once: dict[bytes, bytes] = {}
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
-        if not colon or not name or name.translate(None, _TOKEN):
+        if not colon or not name or name.translate(None, TOKEN):
             return None
         name = name.lower()
         value = value.strip(b" \t")

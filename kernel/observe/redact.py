@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from urllib.parse import quote
@@ -14,6 +15,7 @@ SHORTEST = 6
 # a value of several lines is often printed line by line
 SHORTEST_LINE = 12
 MOST_KNOWN = 1000
+MOST_COVERS = 256
 _LOOKS_SECRET = re.compile(r"\bfzt_[A-Za-z0-9_-]{8,}|(?<=bearer )[ ]{0,8}[^\s\"'\\,;<>]{6,}", re.IGNORECASE)
 _SAFE_IN_ADDRESSES = "-_.!~*'()"
 
@@ -60,7 +62,7 @@ def _covered(text: str, found: list[tuple[int, int]]) -> str:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """How a value may stand in a text: as it is, as JSON, in an address; its lines by themselves."""
+    """How a value may stand in a text: as it is, as JSON, as `console` shows it, in an address; its lines too."""
     parts = [secret] if len(secret) >= SHORTEST else []
     if "\n" in secret or "\r" in secret:
         parts += [line for line in secret.splitlines()[:MOST_KNOWN] if len(line) >= SHORTEST_LINE]
@@ -68,7 +70,15 @@ def _spellings(secret: str) -> Iterator[str]:
         yield part
         yield json.dumps(part, ensure_ascii=False)[1:-1]
         yield json.dumps(part)[1:-1]
+        for mark in ("'", '"', "`"):
+            yield _inspected(part, mark)
         yield quote(part, _SAFE_IN_ADDRESSES, errors="replace")
+
+
+def _inspected(text: str, mark: str) -> str:
+    """As it stands between such marks when an object is logged."""
+    shown = text.replace("\\", "\\\\").replace(mark, f"\\{mark}")
+    return shown.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 
 
 class Redactor:
@@ -76,11 +86,18 @@ class Redactor:
 
     def __init__(self, secrets: Callable[[str], Iterable[str]], version: Callable[[str], int]) -> None:
         self._secrets, self._version = secrets, version
+        self._lock = threading.Lock()
         self._made: dict[str, tuple[int, Cover]] = {}
 
     def of(self, app: str) -> Cover:
         version = self._version(app)
         known = self._made.get(app)
         if known is None or known[0] != version:
-            known = self._made[app] = version, Cover(self._secrets(app))
+            known = version, Cover(self._secrets(app))
+            with self._lock:
+                # the last one made goes last: those of apps that are gone go in time
+                self._made.pop(app, None)
+                self._made[app] = known
+                if len(self._made) > MOST_COVERS:
+                    del self._made[next(iter(self._made))]
         return known[1]

@@ -81,7 +81,7 @@ class Heads:
 def read_head(said: bytes) -> Head:
     status, _, listed = said.partition(b" ")
     if len(said) > MOST_SAID:
-        raise _too_large()
+        raise head_too_large()
     if not status.isdigit() or len(status) != 3 or not 200 <= int(status) <= 599:
         raise invalid_response(f"The status is {status[:20].decode('ascii', 'replace')}, not 200 to 599.")
     try:
@@ -119,7 +119,7 @@ def made_head(status: int, headers: list[tuple[str, str]]) -> Head:
     lines = f"HTTP/1.1 {status} {phrase}\r\n" + "".join(f"{_shown(name)}: {value}\r\n" for name, value in kept)
     data = lines.encode("latin-1")
     if len(data) > MOST_HEADER_BYTES:
-        raise _too_large()
+        raise head_too_large()
     return Head(status, tuple(kept), data + b"Server: fazt\r\n")
 
 
@@ -129,7 +129,7 @@ def _host_only(cookie: str) -> str:
     return ";".join([first, *(one for one in more if one.partition("=")[0].strip().lower() != "domain")])
 
 
-def _too_large() -> FaztError:
+def head_too_large() -> FaztError:
     return invalid_response(f"The headers take more than {MOST_HEADER_BYTES // 1024} KiB.")
 
 
@@ -139,8 +139,12 @@ def _shown(name: str) -> str:
 
 def checked_body(body: bytes) -> bytes:
     if len(body) > MOST_BODY:
-        raise invalid_response(f"A body has at most {MOST_BODY >> 20} MiB; larger ones are streamed.")
+        raise too_large()
     return body
+
+
+def too_large() -> FaztError:
+    return invalid_response(f"A body has at most {MOST_BODY >> 20} MiB; larger ones are streamed.")
 
 
 def invalid_response(why: str) -> FaztError:

@@ -11,7 +11,8 @@ from aiohttp.multipart import BodyPartReader
 
 from kernel.base.errors import FaztError
 from kernel.net.asked import MOST_BODY, Asked, too_large
-from kernel.net.parts import file_of, text_of
+from kernel.net.parts import MOST_FIELD, file_of, text_of
+from kernel.runtime.budget import Held
 from kernel.runtime.incoming import Pairs, Part
 
 MOST_FIELDS = 1000
@@ -27,8 +28,8 @@ Files = list[tuple[Part, Any]]
 class Arriving:
     """A body that is still on its way."""
 
-    def __init__(self, asked: Asked, most_file: int) -> None:
-        self._asked, self._most_file = asked, most_file
+    def __init__(self, asked: Asked, most_file: int, held: Held) -> None:
+        self._asked, self._most_file, self._held = asked, most_file, held
         self._most = most_file + MOST_BODY
         length = asked.request.content_length
         if length is not None and length > self._most:
@@ -52,7 +53,7 @@ class Arriving:
     async def form(self) -> tuple[Pairs, Files]:
         await self.invite()
         try:
-            return await read_form(self._asked, self._most_file)
+            return await read_form(self._asked, self._most_file, self._held)
         except FaztError as error:
             self.refused = error
             raise
@@ -67,10 +68,27 @@ def is_multipart(asked: Asked) -> bool:
     return asked.request.content_type == "multipart/form-data"
 
 
-async def read_form(asked: Asked, most_file: int) -> tuple[Pairs, Files]:
+async def whole(asked: Asked, held: Held) -> bytes:
+    """All of a body, for which there is room before it is read."""
+    length = asked.request.content_length
+    if length is not None and length > MOST_BODY:
+        raise too_large(MOST_BODY)
+    held.reach(length or 0)
+    await asked.invite()
+    data = bytearray()
+    # its end is not where its length says if the length is not said, or is that of packed data
+    while piece := await asked.request.content.readany():
+        data += piece
+        if len(data) > MOST_BODY:
+            raise too_large(MOST_BODY)
+        held.reach(len(data))
+    return bytes(data)
+
+
+async def read_form(asked: Asked, most_file: int, held: Held) -> tuple[Pairs, Files]:
     """All fields and files of a form; larger files lie on the disk meanwhile."""
     if not is_multipart(asked):
-        text = (await asked.body()).decode("utf-8", "replace")
+        text = (await whole(asked, held)).decode("utf-8", "replace")
         try:
             return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS), []
         except ValueError:
@@ -81,7 +99,7 @@ async def read_form(asked: Asked, most_file: int) -> tuple[Pairs, Files]:
     fields: Pairs = []
     files: Files = []
     try:
-        await _read_parts(asked, most_file, fields, files)
+        await _read_parts(asked, most_file, fields, files, held)
     except BaseException as error:
         for _, file in files:
             file.close()
@@ -91,9 +109,13 @@ async def read_form(asked: Asked, most_file: int) -> tuple[Pairs, Files]:
     return fields, files
 
 
-async def _read_parts(asked: Asked, most_file: int, fields: Pairs, files: Files) -> None:
+async def _read_parts(asked: Asked, most_file: int, fields: Pairs, files: Files, held: Held) -> None:
     reader = MultipartReader(asked.request.headers, asked.request.content)
     most_text, most_files = MOST_BODY, most_file
+    length = asked.request.content_length
+    most_part = MOST_FIELD if length is None else min(MOST_FIELD, length)
+    in_memory = 0
+    held.reach(most_part)
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or part.name is None:
             raise FaztError("BAD_REQUEST", "The form has a part without a name.")
@@ -105,12 +127,16 @@ async def _read_parts(asked: Asked, most_file: int, fields: Pairs, files: Files)
             if most_text < 0:
                 raise too_large(MOST_BODY)
             fields.append((_clean(part.name), data.decode("utf-8", "replace")))
+            in_memory += len(data)
         else:
             file = await file_of(part, most_file)
             files.append((_part(part, file), file))
-            most_files -= files[-1][0].size
+            size = files[-1][0].size
+            most_files -= size
             if most_files < 0:
                 raise too_large(most_file)
+            in_memory += size if size <= MOST_FIELD else 0
+        held.reach(in_memory + most_part)
 
 
 def _too_many() -> FaztError:

@@ -15,7 +15,8 @@ from kernel.fs.blobs import Content
 from kernel.fs.deploy import Checks
 from kernel.runtime.limits import CPU, MEMORY, WALL
 from kernel.runtime.lower.lowering import MOST_BYTES, can_lower
-from kernel.runtime.programs import Code, Programs, matters
+from kernel.runtime.programs import Programs
+from kernel.runtime.sources import Code, matters
 from kernel.storage.store import Store
 
 MOST_SHOWN = 10
@@ -67,8 +68,10 @@ class CodeChecks(Checks):
     def _refuse_limits(self, said: Manifest) -> None:
         for name, setting in _OF_RUNTIME.items():
             value, most = getattr(said.limits.runtime, name), self._settings[setting]
+            if value is None:
+                continue
             least = self._settings.find(setting).least or 0
-            if value and value < least:
+            if value < least:
                 raise FaztError(
                     "VALIDATION_FAILED", f"app.json: {setting} must be {least:g} at least, is {value:g}.", field=setting
                 )

@@ -70,9 +70,9 @@ class Direct:
         found = self._program(label)
         if found is None:
             return False
-        if peer.bucket is not None and not self._gate.buckets.spend(peer.bucket, self._gate.now()):
-            return False
         if found.style != "fetch" and _is_form(request.headers):
+            return False
+        if peer.bucket is not None and not self._gate.buckets.spend(peer.bucket, self._gate.now()):
             return False
         self._begin(connection, request, found)
         return True

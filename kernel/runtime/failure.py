@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from msgspec import Struct
+import msgspec
 
 from kernel.base.errors import FaztError
 from kernel.runtime.engine.instance import Stopped
@@ -28,7 +28,7 @@ _STOPPED = {
 _OURS = re.compile(r"\((?:prelude|web)\.js:\d|\(native\)\s*$|at <eval> \(")
 
 
-class GuestError(Struct):
+class GuestError(msgspec.Struct):
     """What a guest says of an error. All of it may be invented."""
 
     name: str
@@ -40,6 +40,9 @@ class GuestError(Struct):
     kind: str = "handler"
 
 
+_error = msgspec.json.Decoder(GuestError)
+
+
 def stopped(stop: Stopped, full: bool) -> FaztError:
     """`full`: there was hardly any memory left, which makes an engine break down in many ways."""
     reason = "memory" if full and stop.reason == "fault" else stop.reason
@@ -47,9 +50,36 @@ def stopped(stop: Stopped, full: bool) -> FaztError:
     return FaztError(code, message)
 
 
-def failed(error: GuestError, program: Program, full: bool) -> FaztError:
-    """The error of an invocation. Where it happened is for the log only."""
-    trace = program.trace_of(error.stack or "")
+def error_in(output: bytes) -> bytes | None:
+    """What the output of a step says of the first error in it."""
+    start = 0
+    while start < len(output):
+        kind = output[start : start + 1]
+        if kind == b"D":
+            return None
+        end = output.find(b"\n", start)
+        if kind == b"E":
+            return output[start + 1 : end if end >= 0 else None]
+        start = end + 1 if end >= 0 else len(output)
+    return None
+
+
+def traced(output: bytes, program: Program) -> Trace | None:
+    """Where it happened that the output of a step is an error; on the app thread, before the event loop hears it."""
+    said = error_in(output)
+    if said is None:
+        return None
+    try:
+        stack = _error.decode(said).stack
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return program.trace_of(stack) if stack else None
+
+
+def failed(error: GuestError, program: Program, full: bool, trace: Trace | None = None) -> FaztError:
+    """The error of an invocation. Where it happened (`traced`) is for the log only."""
+    if trace is None:
+        trace = program.trace_of(error.stack or "")
     message = error.message[:LONGEST_MESSAGE] or error.name[:100]
     if (error.name in ("SyntaxError", "FaztError") and error.code == "SYNTAX_ERROR") or _unreadable(error):
         # where it lies is nobody's business but the author's

@@ -12,10 +12,13 @@ from typing import Any
 
 import msgspec
 
+from kernel.apps import apps
 from kernel.base.errors import FaztError
 from kernel.base.json import encode
+from kernel.runtime.answers import MOST_BODY, too_large
 from kernel.runtime.crypto import crypto
 from kernel.runtime.engine.instance import Bytes, Code, Instance, Limits, Reply
+from kernel.runtime.opened import MOST_EFFORT, MOST_TEXT, Effort
 from kernel.runtime.program import FRAME, Program
 from kernel.runtime.services import Services
 from kernel.syscall.call import Call
@@ -25,8 +28,8 @@ MOST_SERVED = 1000
 MOST_STASHED = 16
 MOST_STASHED_BYTES = 32 << 20
 MOST_RANDOM = 65536
-MOST_RETOLD = 100  # stacks in the log of one request that are told in the author's lines
 QUICK_BYTES = 64 * 1024
+MOST_PART = 16 << 20
 _strings = msgspec.json.Decoder(list[str])
 _ints = msgspec.json.Decoder(list[int])
 
@@ -54,7 +57,7 @@ class Serving:
         raise NotImplementedError
 
     def part(self, index: int, start: int, length: int) -> bytes:
-        """Some of a file of a form; all of it where the length is below zero."""
+        """Some of a file of a form."""
         raise NotImplementedError
 
     def out(self, chunk: bytes) -> bool:
@@ -73,7 +76,7 @@ class Guest:
         self.idle_since = 0.0
         self.weighed = 0  # bytes that were counted already
         self.loaded = False
-        self.answer: bytes | None = None  # a body of bytes, handed over before its head
+        self.answer = bytearray()  # a body of bytes, handed over before its head
         self._stash: dict[int, bytes] = {}
         self._stashed = 0
         self._handles = self._retold = 0
@@ -105,13 +108,20 @@ class Guest:
         return self._instance.grown
 
     def bind(self, serving: Serving) -> None:
-        self.serving, self.answer, self._retold = serving, None, 0
+        self.serving, self.answer, self._retold = serving, bytearray(), 0
         self.served += 1
 
     def release(self) -> None:
-        self.serving = self.answer = None
+        self.serving = None
+        self.answer = bytearray()
         self._stash.clear()
         self._stashed = 0
+
+    def hand_over(self, chunk: bytes) -> None:
+        """Bytes of an answer whose head has not come yet."""
+        if len(self.answer) + len(chunk) > MOST_BODY:
+            raise too_large()
+        self.answer += chunk
 
     def close(self) -> None:
         self._instance.close()
@@ -171,7 +181,8 @@ class Guest:
             if result.steps:
                 left = self.needed.deadline - services.clock.monotonic()
                 with services.threads.off():
-                    rows = services.store.write_blocking(result.steps, max(0.0, left))
+                    steps = [apps.there(self.program.app), *result.steps]
+                    rows = services.store.write_blocking(steps, max(0.0, left))[1:]
             result = result.result(rows)
         elif isinstance(result, Scan):
             self._on_thread()
@@ -205,8 +216,8 @@ class Guest:
     def _part(self, arg: bytes, data: Any) -> Reply:
         self._on_thread()
         index, *span = _numbers(arg)
-        start, length = span if len(span) == 2 else (0, -1)
-        return Bytes(self.needed.part(index, start, length))
+        start, length = span if len(span) == 2 else (0, MOST_PART)
+        return Bytes(self.needed.part(index, start, min(length, MOST_PART)))
 
     def _out(self, arg: bytes, data: Any) -> Reply:
         if data is None:
@@ -215,12 +226,13 @@ class Guest:
 
     def _log(self, arg: bytes, data: Any) -> Reply:
         if self.serving is not None:
-            text = bytes(data or b"").decode("utf-8", "replace")
-            if FRAME in text and self._retold < MOST_RETOLD:
+            text = bytes((data or b"")[:MOST_TEXT]).decode("utf-8", "replace")
+            if FRAME in text and self._retold < MOST_EFFORT:
                 # a look at maps, which takes its time
                 self._on_thread()
-                self._retold += 1
-                text = self.program.retold(text)
+                effort = Effort(self._retold)
+                text = self.program.retold(text, effort)
+                self._retold = effort.spent
             self.serving.log(arg.decode("ascii", "replace"), text)
         return None
 

@@ -1,9 +1,10 @@
 """A handler's run on the event loop itself, for requests that are likely to be over at once (see `quick.py`).
 
-Nothing of it can be seen from outside until it has ended: what it logs is held back, and what it writes waits, as one
-batch. So it can be given up at any moment, and is as soon as it asks for something that may take time, reads what it
-has just written, or computes for more than a moment. Then the request begins anew on a thread, as it does when the
-batch fails. The answer goes out after the commit, as everywhere.
+Nothing of it can be seen from outside until it has ended: what it logs is held back, what it writes waits as one
+batch, and its instance serves nobody else before that is committed. So it can be given up at any moment, and is as
+soon as it asks for something that may take time, reads what it has just written, or computes for more than a moment.
+Then the request begins anew on a thread, as it does when the batch fails. The answer goes out after the commit, as
+everywhere.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from kernel.apps import apps
 from kernel.base.errors import FaztError
 from kernel.observe.lines import MOST_PER_INVOCATION
 from kernel.runtime.answers import Answer, checked_body
 from kernel.runtime.engine.instance import Limits
+from kernel.runtime.failure import error_in
 from kernel.runtime.guest import Elsewhere, Guest, Serving
 from kernel.runtime.incoming import Incoming
 from kernel.runtime.outcome import Outcome, Pending
 from kernel.runtime.program import Program
-from kernel.runtime.quick import FRESH_SECONDS, QUICK_LOAD, QUICK_SECONDS
+from kernel.runtime.quick import FRESH_SECONDS, QUICK_BEFORE, QUICK_LOAD, QUICK_SECONDS
 from kernel.storage.scoped import ScopedStore
+from kernel.storage.writer import Batch
 from kernel.syscall.call import Call
 from kernel.syscall.plan import Step, Write
 
@@ -42,7 +46,7 @@ class Try(Serving, Pending):
         self._future: asyncio.Future[Outcome] | None = None
         self._anew: Pending | None = None
         self._guest: Guest | None = None
-        self._loading = False
+        self._loading = self._gone = False
 
     # --- the run
 
@@ -52,27 +56,37 @@ class Try(Serving, Pending):
         guest = guests.take(program)
         if guest is None and program.load_seconds > QUICK_LOAD:
             return None
+        limits = Limits(FRESH_SECONDS, self.deadline)
         try:
             if guest is None:
                 guest = Guest(program, self.runtime.services)
                 guest.bind(self)
                 self._load(guest)
+            elif guest.served > 2:
+                limits.cpu = QUICK_SECONDS
             guest.bind(self)
             self._guest = guest
-            quick = QUICK_SECONDS if guest.served > 2 else FRESH_SECONDS
-            output = guest.step(self.incoming.start(), Limits(quick, self.deadline))
+            output = guest.step(self.incoming.start(), limits)
+            if error_in(output) is not None:
+                # where it failed is looked up on a thread
+                raise Elsewhere
         except (Elsewhere, Exception):
             # whatever it was, the thread will meet it too, and say so
             if guest is not None:
                 guests.drop(guest)
             program.routes.failed(self.route)
+            self._took(limits.used)
             return None
-        if output[:1] == b"D" and len(self.said) <= MOST_PER_INVOCATION:
-            # nothing is left to do for it, whatever becomes of what it wrote
-            guest.release()
-            guests.give(guest, fit=True)
-            return self._commit(None, output) if self.steps else self._answered(output)
-        return self._commit(guest, output) if self.steps else self._goes_on(guest, output)
+        if limits.used > QUICK_BEFORE:
+            program.routes.learned(self.route, waited=False, slow=True)
+            self._took(limits.used)
+        return self._commit(guest, output) if self.steps else self._ended(guest, output)
+
+    def _took(self, seconds: float) -> None:
+        """Everybody had to wait meanwhile."""
+        now = self.runtime.services.clock.monotonic()
+        self.program.routes.share.spend(seconds, now)
+        self.runtime.share.spend(seconds, now)
 
     def _load(self, guest: Guest) -> None:
         runtime, self._loading = self.runtime, True
@@ -81,10 +95,15 @@ class Try(Serving, Pending):
             raise Elsewhere
         guest.loaded, self._loading = True, False
 
-    def _answered(self, output: bytes) -> Pending:
+    def _ended(self, guest: Guest, output: bytes) -> Pending:
         self.program.routes.held()
+        if output[:1] != b"D" or len(self.said) > MOST_PER_INVOCATION:
+            # it waits for something: from now on it is an invocation like others
+            return self.runtime.adopt(self, guest, output)
         for level, text in self.said:
             self.runtime.log(self, level, text)
+        guest.release()
+        self.runtime.guests.give(guest, fit=True)
         said, _, body = output.partition(b"\n")
         try:
             self._settle(Answer(self.runtime.services.heads.read(said[1:]), checked_body(body)))
@@ -93,33 +112,47 @@ class Try(Serving, Pending):
             self._settle(error)
         return self
 
-    def _goes_on(self, guest: Guest, output: bytes) -> Pending:
-        """It waits for something: from now on it is an invocation like others."""
-        self.program.routes.held()
-        return self.runtime.adopt(self, guest, output)
+    # --- its writes
 
-    def _commit(self, guest: Guest | None, output: bytes) -> Pending | None:
+    def _commit(self, guest: Guest, output: bytes) -> Pending | None:
+        runtime = self.runtime
         try:
-            writing = self.runtime.services.store.write_soon(self.steps)
+            batch = runtime.services.store.write_soon([apps.there(self.program.app), *self.steps])
         except FaztError:
             # too many wait, or the node stops: on a thread the code hears of it where it writes
-            if guest is not None:
-                self.runtime.guests.drop(guest)
+            runtime.guests.drop(guest)
             return None
-        self.runtime.active.add(self)
-        writing.add_done_callback(lambda done: self._committed(done.exception(), guest, output))
+        assert batch.future
+        runtime.active.add(self)
+        runtime.seats.take(self.program.app)
+        left = max(0.0, self.deadline - runtime.services.clock.monotonic())
+        alarm = asyncio.get_running_loop().call_later(left, self._late, batch, guest)
+        batch.future.add_done_callback(lambda done: self._committed(done, alarm, guest, output))
         return self
 
-    def _committed(self, failed: BaseException | None, guest: Guest | None, output: bytes) -> None:
+    def _late(self, batch: Batch, guest: Guest) -> None:
+        """It waits no longer; what is being committed already is waited for."""
+        assert batch.future
+        if self.runtime.services.store.withdraw(batch):
+            batch.future.set_exception(
+                FaztError("TIMEOUT", "The write waited too long and was not made.", "Try again.")
+            )
+
+    def _committed(self, writing: asyncio.Future[Any], alarm: asyncio.TimerHandle, guest: Guest, output: bytes) -> None:
+        alarm.cancel()
         self.runtime.ended(self)
+        self.runtime.seats.leave(self.program.app)
+        failed = writing.exception()
         follow: Pending
         if failed is None:
-            follow = self._answered(output) if guest is None else self._goes_on(guest, output)
+            follow = self._ended(guest, output)
         else:
             # none of it happened
-            if guest is not None:
-                self.runtime.guests.drop(guest)
+            self.runtime.guests.drop(guest)
             self.program.routes.failed(self.route)
+            if self._gone or (isinstance(failed, FaztError) and failed.code == "TIMEOUT"):
+                self._settle(failed if isinstance(failed, FaztError) else _gone())
+                return
             try:
                 follow = self.runtime.on_thread(self.program, self.incoming)
             except FaztError as error:
@@ -128,6 +161,8 @@ class Try(Serving, Pending):
         if follow is not self:
             self._anew = follow
             follow.outcome.add_done_callback(self._followed)
+            if self._gone:
+                follow.abandon()
 
     def _followed(self, future: asyncio.Future[Outcome]) -> None:
         error = future.exception()
@@ -161,6 +196,7 @@ class Try(Serving, Pending):
             future.set_result(done)
 
     def abandon(self) -> None:
+        self._gone = True
         if self._anew is not None:
             self._anew.abandon()
 
@@ -189,12 +225,16 @@ class Try(Serving, Pending):
     def out(self, chunk: bytes) -> bool:
         if self._guest is None:
             raise FaztError("NO_REQUEST", "There is no request while a module is loaded.")
-        self._guest.answer = checked_body((self._guest.answer or b"") + chunk)
+        self._guest.hand_over(chunk)
         return True
 
     def log(self, level: str, text: str) -> None:
         if len(self.said) <= MOST_PER_INVOCATION:
             self.said.append((level, text))
+
+
+def _gone() -> FaztError:
+    return FaztError("CLOSED", "Whoever asked has gone.")
 
 
 class Written(ScopedStore):

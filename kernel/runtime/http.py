@@ -15,7 +15,8 @@ from kernel.fs.edition import Edition
 from kernel.net.asked import OF_SITE, Asked
 from kernel.net.authenticate import Authenticator
 from kernel.runtime.answers import Answer, Head, made_head
-from kernel.runtime.body import STREAMED, Arriving, is_multipart, read_form
+from kernel.runtime.body import STREAMED, Arriving, is_multipart, read_form, whole
+from kernel.runtime.budget import Budget, Held
 from kernel.runtime.failure import GuestFailure
 from kernel.runtime.incoming import Incoming, User, ascii_target, visible
 from kernel.runtime.limits import UPLOAD
@@ -31,6 +32,7 @@ class AppCode:
     def __init__(self, runtime: Runtime, programs: Programs, authenticator: Authenticator, settings: Settings) -> None:
         self.runtime, self.programs = runtime, programs
         self._authenticator, self._settings = authenticator, settings
+        self.bodies = Budget(runtime.seats.memory)
 
     def entry(self, edition: Edition) -> str:
         return handler_of(edition)
@@ -54,7 +56,16 @@ class AppCode:
         user = self._user(asked, edition)
         program = await self.programs.of(edition, entry)
         await self.runtime.open()
-        incoming = await self._incoming(asked, program, user)
+        held = self.bodies.begin()
+        try:
+            incoming = await self._incoming(asked, program, user, held)
+            return await self._run(asked, program, incoming, more)
+        finally:
+            held.release()
+
+    async def _run(
+        self, asked: Asked, program: Program, incoming: Incoming, more: Mapping[str, str]
+    ) -> web.StreamResponse:
         invocation = self.runtime.begin(program, incoming)
         handler: Any = asked.request.protocol
         handler.lost = invocation.abandon
@@ -83,7 +94,7 @@ class AppCode:
             return None
         return User(who.id, who.role, who.name, None, None, "key")
 
-    async def _incoming(self, asked: Asked, program: Program, user: User | None) -> Incoming:
+    async def _incoming(self, asked: Asked, program: Program, user: User | None, held: Held) -> Incoming:
         request = asked.request
         # a target that says its host was checked to say this one
         target = request._message.path
@@ -98,13 +109,13 @@ class AppCode:
         length = request.content_length
         if program.style == "fetch":
             if length is None or length > STREAMED:
-                incoming.stream = Arriving(asked, most_file)
+                incoming.stream = Arriving(asked, most_file, held)
                 return incoming
         elif is_multipart(asked):
             await asked.invite()
-            incoming.form, incoming.files = await read_form(asked, most_file)
+            incoming.form, incoming.files = await read_form(asked, most_file, held)
             return incoming
-        incoming.body = await asked.body()
+        incoming.body = await whole(asked, held)
         return incoming
 
     # --- answers

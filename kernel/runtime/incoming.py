@@ -79,6 +79,7 @@ class Incoming:
 
     __slots__ = (
         "body",
+        "by_visitor",
         "files",
         "form",
         "handler",
@@ -111,11 +112,12 @@ class Incoming:
         self.id, self.method, self.url, self.headers = id, method, url, headers
         self.ip, self.user, self.body, self.stream = ip, user, body, stream
         self.trigger, self.input, self.handler = trigger, input, handler
+        self.by_visitor = True  # and not by the owner's hand
         self.form: Pairs | None = None
         self.files: list[tuple[Part, Any]] = []
 
     def part(self, index: int, start: int, length: int) -> bytes:
-        """Some of a file of its form; all of the rest where the length is below zero."""
+        """Some of a file of its form."""
         if not 0 <= index < len(self.files):
             raise FaztError("INVALID_ARGUMENT", "There is no such file.")
         file = self.files[index][1]

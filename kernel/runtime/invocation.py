@@ -18,12 +18,13 @@ from kernel.observe.lines import Quota
 from kernel.runtime.answers import Answer, checked_body
 from kernel.runtime.calls import Calls
 from kernel.runtime.engine.instance import Limits, Stopped
-from kernel.runtime.failure import GuestError, failed, stopped
+from kernel.runtime.failure import GuestError, failed, stopped, traced
 from kernel.runtime.flow import Flow
 from kernel.runtime.guest import Guest, Serving
 from kernel.runtime.incoming import Incoming
 from kernel.runtime.limits import SLOW_SECONDS, STREAM_IDLE_SECONDS, STREAM_SECONDS
 from kernel.runtime.outcome import Outcome, Pending, Streaming, Value
+from kernel.runtime.positions import Trace
 from kernel.runtime.program import Program
 from kernel.runtime.quick import QUICK_BEFORE, route_of
 from kernel.syscall.call import Call
@@ -31,6 +32,8 @@ from kernel.syscall.call import Call
 if TYPE_CHECKING:
     from kernel.runtime.runtime import Runtime
 
+MOST_LINES = 25_000  # of what a guest says in one step
+MOST_VALUE = 1 << 20
 PARTING_SECONDS = 1.0  # for what the code does when the client has gone
 AFTER_SECONDS = 30.0  # for promises given to `waitUntil`
 _json = msgspec.json.decode
@@ -52,6 +55,7 @@ class Invocation(Serving, Pending):
         self._said = Quota(services.lines, program.app, request=incoming.id, release=program.release)
         self.guest: Guest | None = None
         self._call: Call | None = None
+        self._trace: Trace | None = None  # of the error it failed with, in the author's lines
         self._cold = False
         self._inbox: list[bytes] = []
         self._calls = Calls(self)
@@ -128,7 +132,10 @@ class Invocation(Serving, Pending):
         """On an app thread."""
         output, error = b"", None
         try:
-            output = self._step(messages)
+            if not self._ended:
+                output = self._step(messages)
+                # its maps may be large: not on the loop
+                self._trace = traced(output, self.program)
         except Stopped as stop:
             error = stopped(stop, self.guest is not None and self.guest.full)
         except FaztError as known:
@@ -176,6 +183,8 @@ class Invocation(Serving, Pending):
                 self._hear(output)
             except FaztError as wrong:
                 error = wrong
+            except Exception as unknown:
+                error = self.runtime.unexpected(unknown)
         if error is not None:
             self._end(error)
             return
@@ -196,15 +205,16 @@ class Invocation(Serving, Pending):
     # --- what the guest says
 
     def _hear(self, output: bytes) -> None:
-        while output:
-            line, _, rest = output.partition(b"\n")
-            kind, said = line[:1], line[1:]
+        at = count = 0
+        while at < len(output):
+            end = output.find(b"\n", at)
+            end = len(output) if end < 0 else end
+            kind, said = output[at : at + 1], output[at + 1 : end]
             if kind == b"D":
-                self._answer(Answer(self.services.heads.read(said), checked_body(rest)))
+                self._answer(Answer(self.services.heads.read(said), checked_body(output[end + 1 :])))
                 return
-            output = rest
-            hear = _HEARD.get(kind)
-            if hear is None:
+            hear, count, at = _HEARD.get(kind), count + 1, end + 1
+            if hear is None or count > MOST_LINES:
                 raise FaztError("HANDLER_ERROR", "The code said something that is not understood.")
             hear(self, said)
 
@@ -223,9 +233,8 @@ class Invocation(Serving, Pending):
 
     def _hear_bytes(self, said: bytes) -> None:
         assert self.guest
-        body = self.guest.answer or b""
-        self.guest.answer = None
-        self._answer(Answer(self.services.heads.read(said), checked_body(body)))
+        body, self.guest.answer = bytes(self.guest.answer), bytearray()
+        self._answer(Answer(self.services.heads.read(said), body))
 
     def _hear_stream(self, said: bytes) -> None:
         if self._answered:
@@ -240,9 +249,8 @@ class Invocation(Serving, Pending):
         self.deadline = self.services.clock.monotonic() + STREAM_SECONDS
         self.limits.deadline = self.deadline
         assert self.guest
-        if self.guest.answer:
-            self.flow.push(self.guest.answer)
-            self.guest.answer = None
+        early, self.guest.answer = bytes(self.guest.answer), bytearray()
+        self.flow.push(early)
         self._give(Streaming(head, self.flow))
 
     def _hear_end(self, said: bytes) -> None:
@@ -251,9 +259,11 @@ class Invocation(Serving, Pending):
 
     def _hear_value(self, said: bytes) -> None:
         try:
+            if len(said) > MOST_VALUE:
+                raise ValueError("it is too large")
             value = _json(said) if said else None
         except (msgspec.DecodeError, ValueError, RecursionError):
-            raise FaztError("INVALID_RESPONSE", "The value is no JSON.") from None
+            raise FaztError("INVALID_RESPONSE", "The value is no JSON, or too much of it.") from None
         self._answered = True
         self._give(Value(value))
 
@@ -262,7 +272,7 @@ class Invocation(Serving, Pending):
             error = _error.decode(said)
         except (msgspec.DecodeError, ValueError, RecursionError):
             error = GuestError("Error", "The code failed and could not say why.")
-        raise failed(error, self.program, self.guest is not None and self.guest.full)
+        raise failed(error, self.program, self.guest is not None and self.guest.full, self._trace)
 
     def _answer(self, answer: Answer) -> None:
         if self._answered:
@@ -306,8 +316,7 @@ class Invocation(Serving, Pending):
         self._only_bound()
         if self.flow is None:
             assert self.guest
-            self.guest.answer = (self.guest.answer or b"") + chunk
-            checked_body(self.guest.answer)
+            self.guest.hand_over(chunk)
             return True
         return self.flow.push(chunk)
 

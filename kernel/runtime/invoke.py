@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -29,7 +30,7 @@ from kernel.syscall import Call, Json, Line, syscall
 
 MOST_BODY = 10 << 20
 MOST_SHOWN = 1 << 20
-Method = Annotated[str, msgspec.Meta(pattern="^[A-Z]{1,16}$")]
+Method = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{1,16}\Z")]
 
 
 class Path(Line):
@@ -151,6 +152,7 @@ async def _run(
         input=input if direct else UNSET,
         handler=entry if direct else "",
     )
+    incoming.by_visitor = False
     began = call.clock.monotonic()
     invocation = runtime.begin(program, incoming)
     outcome: Outcome | None = None
@@ -159,7 +161,7 @@ async def _run(
         head, content, result = await _taken(outcome)
         done = _shown(head, content, result)
     except FaztError as error:
-        why = _why(error, runtime.services.clean(program.app, error.message))
+        why = _why(error, lambda text: runtime.services.clean(program.app, text))
         done = Invoked(error.status, {}, "", 0, error=why)
     finally:
         # one that has answered as a whole may have more to do
@@ -221,8 +223,8 @@ def _shown(head: Head | None, content: bytes, result: Any) -> Invoked:
     return Invoked(head.status, headers, text, 0, result=result, base64=coded)
 
 
-def _why(error: FaztError, message: str) -> Why:
-    cause = error.__cause__
+def _why(error: FaztError, clean: Callable[[str], str]) -> Why:
+    cause, message = error.__cause__, clean(error.message)
     if not isinstance(cause, GuestFailure):
         return Why(error.code, message)
     place = cause.trace.place
@@ -232,7 +234,7 @@ def _why(error: FaztError, message: str) -> Why:
         place.file if place else None,
         place.line if place else None,
         place.column if place else None,
-        cause.trace.text or None,
+        clean(cause.trace.text) or None,
     )
 
 

@@ -41,6 +41,6 @@ def limits_of(settings: Settings, said: Manifest) -> RuntimeLimits:
     return RuntimeLimits(
         min(settings[WALL.name], asked.maxExecutionSeconds or settings[WALL.name]),
         min(settings[CPU.name], asked.maxCpuSeconds or settings[CPU.name]),
-        min(settings[MEMORY.name], asked.maxMemoryMB or settings[MEMORY.name]) << 20,
+        int(min(settings[MEMORY.name], asked.maxMemoryMB or settings[MEMORY.name])) << 20,
         said.isolation == "request",
     )

@@ -118,6 +118,17 @@ class Positions:
         head = _HEAD.pack(len(names), len(self._starts), len(self._columns))
         return zlib.compress(head + names + b"".join(map(_little, self._arrays())), 6)
 
+    @staticmethod
+    def size_of(packed: bytes) -> int:
+        """How many bytes this is when it is unpacked, by what it says of itself."""
+        try:
+            head = zlib.decompressobj().decompress(packed, _HEAD.size)
+            named, lines, segments = _HEAD.unpack(head)
+        except (zlib.error, struct.error):
+            return 0
+        size: int = _HEAD.size + named + 4 * (lines + 4 * segments)
+        return min(size, MOST_UNPACKED)
+
     @classmethod
     def unpack(cls, packed: bytes) -> Positions:
         """ValueError: that is no packed map."""
@@ -248,13 +259,18 @@ def place(path: str, line: int, column: int, positions: Positions | None) -> Pos
     return Position(author(path, found.file), found.line, found.column) if found else Position(path, line, column)
 
 
-def told(stack: str, map_of: Callable[[str], bytes | None]) -> Trace:
+def told(
+    stack: str,
+    map_of: Callable[[str], bytes | None],
+    opened: Callable[[str, bytes], Positions | None],
+    most: int = MOST_FRAMES,
+) -> Trace:
     """A stack text of the engine in the author's lines. `map_of` gives the packed map of a file of the app, b"" for
-    one that runs as it was written, None for what is no file of the app."""
+    one that runs as it was written, None for what is no file of the app; `opened` opens it."""
     maps: dict[str, Positions | None] = {}
     lines: list[str] = []
     first: Position | None = None
-    for line in stack[:MOST_STACK].split("\n")[:MOST_FRAMES]:
+    for line in stack[:MOST_STACK].split("\n")[:most]:
         found = _PLACE.search(line)
         packed = map_of(found["file"]) if found else None
         if found is None or packed is None:
@@ -262,19 +278,10 @@ def told(stack: str, map_of: Callable[[str], bytes | None]) -> Trace:
             continue
         path = found["file"]
         if path not in maps:
-            maps[path] = _opened(packed)
+            maps[path] = opened(path, packed)
         there = place(path, int(found["line"]), int(found["column"] or 1), maps[path])
         if first is None or ("node_modules/" in first.file and "node_modules/" not in there.file):
             first = there
         shown = f"{there.file}:{there.line}" + (f":{there.column}" if found["column"] else "")
         lines.append(line[: found.end("open")] + shown + ")" * (found["open"] == "("))
     return Trace("\n".join(lines), first)
-
-
-def _opened(packed: bytes) -> Positions | None:
-    if not packed:
-        return None
-    try:
-        return Positions.unpack(packed)
-    except ValueError:
-        return None

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from kernel.base.errors import FaztError
 from kernel.base.json import encode
 from kernel.fs import paths
+from kernel.observe.lines import MOST_LINE
 from kernel.runtime.limits import RuntimeLimits
 from kernel.runtime.lower.lowered import Lowered
-from kernel.runtime.positions import Trace, told
+from kernel.runtime.opened import OPENED, Effort, TooMuch
+from kernel.runtime.positions import MOST_FRAMES, MOST_STACK, Positions, Trace, told
 from kernel.runtime.quick import Routes
 
 ROOT = "api/"
@@ -75,6 +77,7 @@ class Program:
         self.key, self.about, self.entry, self.sources, self.limits = key, about, entry, sources, limits
         self.env, self.release, self.env_version, self.locked = env, release, env_version, locked
         self._read_private, self._list_private, self._libraries = read_private, list_private, libraries
+        self._owner = object()  # of its open maps, which may stay longer than it does
         self.retired = False
         self.routes = Routes()
         self.idle: collections.deque[Any] = collections.deque()  # its guests that wait (see `Guests`)
@@ -183,12 +186,34 @@ class Program:
     # --- where things went wrong
 
     def trace_of(self, stack: str) -> Trace:
-        """A stack in the author's lines."""
-        return told(stack, self._positions_of)
+        """A stack in the author's lines; on an app thread, as maps may have to be opened."""
+        try:
+            return self._told(stack, Effort(), MOST_FRAMES)
+        except TooMuch:
+            return Trace(stack[:MOST_STACK], None)
 
-    def retold(self, text: str) -> str:
-        """A text, with the stacks in it in the author's lines."""
-        return _STACK.sub(lambda found: self.trace_of(found[0]).text, text)
+    def retold(self, text: str, effort: Effort | None = None) -> str:
+        """A text, with the stacks in it in the author's lines, as far as a line of the log shows them and the effort
+        goes; on an app thread."""
+        effort = effort or Effort()
+        end = text.find("\n", MOST_LINE)
+        # the rest stays: where the text ends is for those to say who know what is secret in it
+        head, rest = (text, "") if end < 0 else (text[:end], text[end:])
+        return _STACK.sub(lambda found: self._retold(found[0], effort), head) + rest
+
+    def _retold(self, stack: str, effort: Effort) -> str:
+        lines = stack.count("\n") + 1
+        try:
+            effort.spend(lines)
+            return stack if len(stack) > MOST_STACK else self._told(stack, effort, lines).text
+        except TooMuch:
+            return stack
+
+    def _told(self, stack: str, effort: Effort, most: int) -> Trace:
+        return told(stack, self._positions_of, lambda path, packed: self._opened(path, packed, effort), most)
+
+    def _opened(self, path: str, packed: bytes, effort: Effort) -> Positions | None:
+        return OPENED.of(self._owner, path, packed, effort)
 
     def _positions_of(self, path: str) -> bytes | None:
         lowered = self.sources.get(path)

@@ -1,9 +1,12 @@
 """Which requests are answered on the event loop itself, without a thread: those that are known to be over at once.
 
-Handing work to a thread and back costs more than most handlers do. So a route whose last run neither wrote nor scanned
-nor computed for long is run where the request came in. It is only tried: as soon as the code asks for something that
-changes or may wait, or computes for more than a moment, its instance is dropped and the request begins anew on a
-thread. Nothing has happened by then that anybody could see.
+Handing work to a thread and back costs more than most handlers do. So a route whose last run neither scanned nor
+waited nor computed for long is run where the request came in (`here.py`). It is only tried: as soon as the code asks
+for something that takes its time, or computes for more than a moment, its instance is dropped and the request begins
+anew on a thread. What it was about to write has not been written by then, what it said has not been logged.
+
+Tries that take long keep everybody waiting. They are learned from, and each app and the node may spend only a small
+share of the loop's time on them.
 """
 
 from __future__ import annotations
@@ -14,13 +17,35 @@ from kernel.runtime.incoming import Incoming
 
 QUICK_SECONDS = 0.005  # of computing, on the loop
 FRESH_SECONDS = 0.01  # the same for an instance that has not served yet: it touches its memory for the first time
-QUICK_BEFORE = 0.002  # of computing, on a thread
+QUICK_BEFORE = 0.001  # of computing, wherever: more is not quick
+APP_SHARE, NODE_SHARE = 0.05, 0.2  # of the loop's time, for tries that were not quick
+MOST_SPARED = 0.25  # seconds of its share that wait to be used
 QUICK_LOAD = 0.004  # of computing, until a new instance can serve
 MOST_ROUTES = 256
 FIRST_WAIT, MOST_WAIT = 200, 20_000  # runs of a route on threads before it is looked at again
 SLOW_WAIT = 3  # after one that took long: the first of something often does
 MOST_WRONG = 8  # tries of an app that failed; they are forgiven slowly
 FORGIVEN_EACH = 2000
+
+
+class Share:
+    """A share of the loop's time. What is spent comes back as time goes by."""
+
+    def __init__(self, share: float) -> None:
+        self._share, self._left, self._at = share, MOST_SPARED * share, 0.0
+
+    def spend(self, seconds: float, now: float) -> None:
+        self._refill(now)
+        self._left -= seconds
+
+    def is_left(self, now: float) -> bool:
+        if self._left <= 0:
+            self._refill(now)
+        return self._left > 0
+
+    def _refill(self, now: float) -> None:
+        self._left = min(MOST_SPARED * self._share, self._left + max(0.0, now - self._at) * self._share)
+        self._at = now
 
 
 class Routes:
@@ -31,6 +56,7 @@ class Routes:
         self.wait: dict[str, int] = {}
         self.punished: collections.Counter[str] = collections.Counter()
         self.wrong = self.right = 0
+        self.share = Share(APP_SHARE)
 
     def may_try(self, route: str) -> bool:
         return self.wait.get(route, 1) == 0 and self.wrong < MOST_WRONG

@@ -22,7 +22,7 @@ from kernel.runtime.incoming import Incoming
 from kernel.runtime.invocation import Invocation
 from kernel.runtime.outcome import Pending, Streaming
 from kernel.runtime.program import Program
-from kernel.runtime.quick import route_of
+from kernel.runtime.quick import NODE_SHARE, Share, route_of
 from kernel.runtime.seats import Seats
 from kernel.runtime.services import Services
 
@@ -36,6 +36,8 @@ class Runtime:
         self.guests = Guests(services.clock, self.seats)
         self.login, self.logout = "/_fazt/login", "/_fazt/logout"
         self.active: set[Pending] = set()
+        self.share = Share(NODE_SHARE)
+        self.look: Callable[[set[str]], None] = lambda apps: None  # asks which of these apps are still there
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: collections.deque[Callable[[], None]] = collections.deque()
         self._waking = False
@@ -57,11 +59,16 @@ class Runtime:
         """Start it; the answer is its `outcome`. The engine must be open."""
         self._loop = asyncio.get_running_loop()
         route = route_of(incoming)
-        # what is tried may turn out to wait, and needs a seat from then on
-        may_try = program.routes.may_try(route) and self.seats.free(program.app)
-        if may_try and (tried := Try(self, program, incoming, route).run()):
-            return tried
+        # what is tried may turn out to wait, and needs a seat then
+        if program.routes.may_try(route) and self.seats.free(program.app) and self._has_time(program):
+            tried = Try(self, program, incoming, route).run()
+            if tried is not None:
+                return tried
         return self.on_thread(program, incoming)
+
+    def _has_time(self, program: Program) -> bool:
+        now = self.services.clock.monotonic()
+        return program.routes.share.is_left(now) and self.share.is_left(now)
 
     def on_thread(self, program: Program, incoming: Incoming) -> Invocation:
         invocation = Invocation(self, program, incoming)
@@ -91,6 +98,13 @@ class Runtime:
 
     async def sweep(self) -> None:
         self.guests.sweep()
+        self.look({pending.program.app for pending in self.active if pending.incoming.by_visitor})
+
+    def forsake(self, app: str) -> None:
+        """The app is there no longer, or must not run: what visitors asked of it does not go on."""
+        for pending in list(self.active):
+            if pending.program.app == app and pending.incoming.by_visitor:
+                pending.abandon()
 
     def part(self) -> None:
         """The node stops: who listens to a stream would hold it up, and comes again."""
@@ -140,5 +154,8 @@ class Runtime:
     def note(self, pending: Pending, error: FaztError) -> None:
         """Write down for the author why an invocation failed."""
         cause = error.__cause__
-        text = cause.text if isinstance(cause, GuestFailure) else f"{error.code}: {error.message}"
+        text = f"{error.code}: {error.message}"
+        if isinstance(cause, GuestFailure) and error.code != "MEMORY_LIMIT":
+            # an engine without memory says nothing of use
+            text = cause.text
         self.log(pending, "error", text)

@@ -19,6 +19,7 @@ from kernel.syscall.call import Scoped
 
 Kind = Literal["env", "net", "vault", "device"]
 PURPOSE = "fazt/secrets"
+MOST_OPENED = 768  # sets of values
 # what may stand in what an app says; a device's secret is nothing an app ever holds
 SPOKEN: tuple[Kind, ...] = ("env", "net", "vault")
 
@@ -75,7 +76,10 @@ class Secrets:
             # kept under the version from before the look: a change meanwhile makes it stale
             known = version, {name: self._open(kind, app, name, sealed) for name, sealed in rows}
             with self._lock:
+                self._opened.pop((app, kind), None)
                 self._opened[app, kind] = known
+                if len(self._opened) > MOST_OPENED:
+                    del self._opened[next(iter(self._opened))]
         return dict(known[1])
 
     def spoken(self, app: str) -> list[str]:

@@ -20,7 +20,7 @@ from kernel.base.tables import PUBLISHING, Migration, Read, Table
 from kernel.storage import schema
 from kernel.storage.connection import FAILURES, Budget, in_words, make_writer, open_file, open_reader, understood
 from kernel.storage.scoped import ScopedStore
-from kernel.storage.writer import Rows, Writer
+from kernel.storage.writer import Batch, Rows, Writer
 from kernel.syscall.plan import Scan, Step
 
 READERS = 3
@@ -161,12 +161,16 @@ class Store:
             # also for a write that failed: it may have failed after its COMMIT
             self._published(steps)
 
-    def write_soon(self, steps: Sequence[Step]) -> asyncio.Future[Rows]:
-        """As `write`, for who has something to do meanwhile; it must be looked at."""
-        future = self.writer.write_soon(steps)
+    def write_soon(self, steps: Sequence[Step]) -> Batch:
+        """As `write`, for who has something to do meanwhile: the future of the batch is told."""
+        batch = self.writer.write_soon(steps)
+        assert batch.future
         # the first to be told: what visitors see has changed before anybody says so
-        future.add_done_callback(lambda _: self._published(steps))
-        return future
+        batch.future.add_done_callback(lambda _: self._published(steps))
+        return batch
+
+    def withdraw(self, batch: Batch) -> bool:
+        return self.writer.withdraw(batch)
 
     def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
         try:

@@ -64,25 +64,23 @@ class Writer:
             return await batch.future
         except asyncio.CancelledError:
             # as for threads: either it never happens, or we hear how it went before anybody goes on
-            withdrawn = self._withdraw(batch)
+            withdrawn = self.withdraw(batch)
             while not withdrawn and not batch.told:
                 batch.future = asyncio.get_running_loop().create_future()
                 with contextlib.suppress(Exception, asyncio.CancelledError):
                     await batch.future
             raise
 
-    def write_soon(self, steps: Sequence[Step]) -> asyncio.Future[Rows]:
-        """For the loop, without a coroutine. It is not withdrawn by anybody."""
-        batch = self._submit(Batch(steps, asyncio.get_running_loop()))
-        assert batch.future
-        return batch.future
+    def write_soon(self, steps: Sequence[Step]) -> Batch:
+        """For the loop, without a coroutine: its `future` is told."""
+        return self._submit(Batch(steps, asyncio.get_running_loop()))
 
     def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
         """For threads. A write that times out was either withdrawn before it was taken, or is waited for."""
         batch = self._submit(Batch(steps, None))
         assert batch.lock
         if not batch.lock.acquire(timeout=timeout):
-            if self._withdraw(batch):
+            if self.withdraw(batch):
                 raise FaztError("TIMEOUT", "The write waited too long and was not made.", "Try again.")
             batch.lock.acquire()
         if batch.error:
@@ -99,7 +97,8 @@ class Writer:
         self._wake.set()
         return batch
 
-    def _withdraw(self, batch: Batch) -> bool:
+    def withdraw(self, batch: Batch) -> bool:
+        """Whether it never happens: it had not been taken yet."""
         with self._guard:
             if batch.state == WAITING:
                 batch.state = WITHDRAWN

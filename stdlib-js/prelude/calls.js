@@ -2,10 +2,10 @@
 
 import { host } from "./bridge.js";
 import { decoded, faulty } from "./errors.js";
-import { say } from "./outbox.js";
+import { say, sayOwn, unsay } from "./outbox.js";
 import { JSON, Map, Promise } from "./primordials.js";
 
-const MOST_PENDING = 10_000;
+const MOST_PENDING = 1000;
 const pending = new Map();
 let sequence = 0;
 
@@ -15,8 +15,8 @@ export function send(op, json, settle, isTimer = false) {
     throw faulty("LIMIT_EXCEEDED", `More than ${MOST_PENDING} timers and calls are pending.`);
   }
   const id = ++sequence;
-  pending.set(id, { settle, isTimer });
-  say(`C${id} ${op} ${json}`);
+  const line = `C${id} ${op} ${json}`;
+  pending.set(id, { settle, isTimer, place: isTimer ? sayOwn(line) : say(line) });
   return id;
 }
 
@@ -29,8 +29,16 @@ export function promised(op, json) {
   });
 }
 
+/** Forget a call; what the host has not heard of is not said at all. */
+function drop(id, call) {
+  pending.delete(id);
+  if (!unsay(call.place)) sayOwn(`N${id}`);
+}
+
+/** End a timer. Numbers of other calls are nobody's business. */
 export function cancel(id) {
-  if (pending.delete(id)) say(`N${id}`);
+  const call = pending.get(id);
+  if (call?.isTimer) drop(id, call);
 }
 
 /** `R<id> <kind> <payload>` without its letter. An answer nobody waits for is dropped. */
@@ -49,6 +57,6 @@ export const mark = () => sequence;
 /** Nothing an invocation has asked for, and no timer at all, may reach the next one. */
 export function forget(since) {
   for (const [id, call] of pending) {
-    if (id > since || call.isTimer) cancel(id);
+    if (id > since || call.isTimer) drop(id, call);
   }
 }

@@ -54,6 +54,8 @@ export class Interrupt extends Error {
     return typeof thrown === "object" && thrown !== null && #response in thrown ? thrown.#response : undefined;
   }
 }
+// to an app it is the error it looks like: who could make one would say to the host what he likes
+Object.defineProperty(Interrupt.prototype, "constructor", { value: FaztError, writable: false, configurable: false });
 
 /** What the host is told about a thrown value, whatever the value tries. */
 export function report(thrown, kind) {
@@ -129,4 +131,5 @@ function attempt(read) {
   }
 }
 
-export const cut = (value) => (value.length > MOST ? value.slice(0, MOST) : value);
+// half a character cannot travel
+export const cut = (value) => (value.length > MOST ? value.slice(0, MOST) : value).toWellFormed();

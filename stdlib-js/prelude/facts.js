@@ -5,10 +5,14 @@ import { Object } from "./primordials.js";
 
 const { freeze, hasOwn } = Object;
 let facts = { app: {}, env: {}, version: "" };
+let values = freeze({});
 
 export function know(told) {
   facts = { app: {}, env: {}, version: "", ...told };
   deeply(facts.app);
+  values = freeze(
+    Object.defineProperties({ ...facts.env }, { get: { value: env.get }, has: { value: env.has } }),
+  );
 }
 
 function deeply(value) {
@@ -34,15 +38,18 @@ export const app = {
     return facts.app.manifest;
   },
   get env() {
-    return facts.app.env ?? "production";
+    if (facts.locked) throw locked();
+    return values;
   },
 };
 
 function key(name, method) {
   if (typeof name !== "string") throw invalid(`fazt.env.${method}: expected a name.`);
-  if (facts.locked) throw faulty("LOCKED", "The settings of the app are sealed, and the key to them is not here.");
+  if (facts.locked) throw locked();
   return name;
 }
+
+const locked = () => faulty("LOCKED", "The settings of the app are sealed, and the key to them is not here.");
 
 export const env = {
   get: (name, otherwise) => (hasOwn(facts.env, key(name, "get")) ? facts.env[name] : otherwise),

@@ -1,9 +1,11 @@
 // Everything that is there before the app is closed: no code can change what later code relies on.
 // The object `globalThis` stays open, and so do its names: libraries bring their own `fetch` or `process`.
 
-import { ArrayBuffer, Map, Object, Reflect, Set, String, Symbol, TypeError } from "./primordials.js";
+import { ArrayBuffer, Iterator, Map, Object, Reflect, Set, String, Symbol, TypeError } from "./primordials.js";
 
 const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+
+const ERRORS = Reflect.ownKeys(globalThis).filter((name) => /Error$|^DOMException$/.test(String(name)));
 
 // A frozen prototype also forbids to *assign* a property of that name on an object below it. Code does that with
 // these: they become accessors that define the property where it was meant. All others stay plain, and quick.
@@ -13,10 +15,7 @@ const ASSIGNED = new Map([
   ...listed(["Array"], ["toString", "push", "concat", "constructor"]),
   ...listed(["Date"], ["toString", "toJSON", "constructor"]),
   ...listed(["Map", "Set"], ["set", "add", "delete", "clear"]),
-  ...listed(
-    Reflect.ownKeys(globalThis).filter((name) => /Error$|^DOMException$/.test(String(name))),
-    ["name", "message", "toString", "constructor", "code"],
-  ),
+  ...listed(ERRORS, ["name", "message", "toString", "constructor", "code"]),
   ...listed(["EventTarget", "Event", "Headers", "Request", "Response", "URL"], ["constructor", "toString"]),
 ]);
 
@@ -28,10 +27,23 @@ function listed(names, keys) {
 function hidden() {
   const functions = [function* () {}, async function () {}, async function* () {}];
   const iterators = [[], "", new Map(), new Set()].map((value) => value[Symbol.iterator]());
-  return [...functions, ...iterators, "".matchAll(/a/g)].map((value) => getPrototypeOf(value));
+  const helpers = [[].values().map(() => 0), Iterator.from({ next() {} })];
+  return [...functions, ...iterators, ...helpers, "".matchAll(/a/g)].map((value) => getPrototypeOf(value));
+}
+
+/** The hooks into stacks are given every function on the way, the driver's too: no code may set them, or is told so. */
+function unhook() {
+  const inert = { get: () => undefined, set() {}, enumerable: false, configurable: false };
+  for (const key of ["prepareStackTrace", "stackTraceLimit"]) {
+    for (const name of ERRORS) {
+      // the others inherit it
+      if (name === "Error" || Object.hasOwn(globalThis[name], key)) defineProperty(globalThis[name], key, inert);
+    }
+  }
 }
 
 export function freezeAll() {
+  unhook();
   const seen = new Set([globalThis]);
   const queue = hidden();
   for (const key of Reflect.ownKeys(globalThis)) {

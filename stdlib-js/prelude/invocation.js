@@ -3,10 +3,10 @@
 import { forget, mark } from "./calls.js";
 import { faulty, Interrupt, report } from "./errors.js";
 import { conclude, say } from "./outbox.js";
+import { heard } from "./promises.js";
 import { noIntervals } from "./timers.js";
 import { abort as abortSignal, makeSignal } from "./web.js";
-import { DOMException, JSON, Promise } from "./primordials.js";
-
+import { DOMException, JSON } from "./primordials.js";
 
 class Invocation {
   constructor(asked) {
@@ -93,14 +93,14 @@ export function answer(invocation, text) {
 
 export function wait(invocation, promise) {
   if (invocation !== current) return;
-  invocation.waiting++;
   const done = () => {
     invocation.waiting--;
   };
-  Promise.resolve(promise).then(done, (error) => {
+  heard(promise, done, (error) => {
     done();
     complain(error);
   });
+  invocation.waiting++;
 }
 
 /** An error nobody caught. It answers the request if nothing has; otherwise it is only logged. */

@@ -28,18 +28,17 @@ export class Modules {
     return found.kind === "lib" ? library(found.path) : this.exports(found);
   }
 
-  exports({ path, kind, async }) {
+  exports({ path, async }) {
     const known = this.cache.get(path);
     if (known !== undefined) return known.exports;
     if (this.depth >= MOST_DEPTH) {
-      throw faulty("REQUIRE_DEPTH", `${path}: modules require each other more than ${MOST_DEPTH} deep.`);
+      throw faulty("REQUIRE_DEPTH", `Modules require each other more than ${MOST_DEPTH} deep.`);
     }
     if (async) throw faulty("MODULE_FORBIDDEN", `${path} waits at its top and cannot be required.`);
     const module = this.module(path);
     this.depth++;
     try {
-      if (kind === "json") factory(path)(module.exports, undefined, module);
-      else this.run(module);
+      this.run(module);
     } catch (error) {
       this.cache.delete(path);
       throw error;

@@ -1,6 +1,6 @@
 // Small helpers for objects whose keys come from outside.
 
-import { Array, Object } from "./primordials.js";
+import { Array, Object, TypeError } from "./primordials.js";
 
 const { hasOwn, defineProperty } = Object;
 
@@ -15,6 +15,17 @@ export function isPlain(value) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype;
+}
+
+/** Let no instance lead to its class: what makes one, or looks into one, is for the driver alone. */
+export function closed(Class, name) {
+  const { [name]: instead } = {
+    [name]() {
+      throw new TypeError("Illegal constructor");
+    },
+  };
+  Object.freeze(instead);
+  defineProperty(Class.prototype, "constructor", { value: instead, writable: false, configurable: false });
 }
 
 /** A getter of a class whose answer is kept as an own property, and that can be written over. */

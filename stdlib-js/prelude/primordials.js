@@ -1,6 +1,6 @@
 // The globals the driver uses, taken once: an app that replaces one of them later breaks only itself.
 export const {
-  Array, ArrayBuffer, DOMException, Date, Error, FormData, JSON, Map, Math, Number, Object, Promise, ReadableStream,
-  Reflect, RegExp, Response, Set, String, Symbol, TypeError, URL, URLSearchParams, Uint32Array, Uint8Array, WeakMap,
-  WeakSet, decodeURIComponent, encodeURI, encodeURIComponent,
+  Array, ArrayBuffer, DOMException, Date, Error, FormData, Iterator, JSON, Map, Math, Number, Object, Promise,
+  ReadableStream, Reflect, RegExp, Response, Set, String, Symbol, TypeError, URL, URLSearchParams, Uint32Array,
+  Uint8Array, WeakMap, WeakSet, decodeURIComponent, encodeURI, encodeURIComponent,
 } = globalThis;

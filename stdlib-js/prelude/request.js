@@ -2,7 +2,7 @@
 
 import { host, part } from "./bridge.js";
 import { parsed as cookies } from "./cookies.js";
-import { lazily, put } from "./objects.js";
+import { closed, lazily, put } from "./objects.js";
 import { decode } from "./web.js";
 import { Array, JSON, Object, URL, URLSearchParams, Uint8Array } from "./primordials.js";
 
@@ -43,6 +43,7 @@ export class PlainRequest {
 }
 
 const { asked, bytes, text } = PlainRequest;
+closed(PlainRequest, "PlainRequest");
 
 lazily(PlainRequest.prototype, {
   path: (request) => pathOf(asked(request).url),
@@ -136,6 +137,7 @@ class UploadedFile {
   static data = (file) => buffer(part(file.#index, file.size));
 }
 lazily(UploadedFile.prototype, { data: UploadedFile.data });
+closed(UploadedFile, "UploadedFile");
 
 function buffer({ buffer: whole, byteOffset, byteLength }) {
   return byteLength === whole.byteLength ? whole : whole.slice(byteOffset, byteOffset + byteLength);

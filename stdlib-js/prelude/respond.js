@@ -3,6 +3,7 @@
 import { host } from "./bridge.js";
 import { bad } from "./headers.js";
 import { active } from "./invocation.js";
+import { closed } from "./objects.js";
 import { isDescriptor } from "./response.js";
 import { Number } from "./primordials.js";
 
@@ -72,3 +73,4 @@ export class Builder {
     return record({ status: this.#status, headers: this.#headers, cookies: this.#cookies, ...content });
   }
 }
+closed(Builder, "Builder");

@@ -13,24 +13,25 @@ const MOST_AT_ONCE = 256 * 1024;
 
 export function stream(invocation, head, body) {
   if (invocation.answered) return;
+  // before anything is said: a stream may be of a class of the app's own
+  const reader = body.getReader();
   invocation.answered = true;
   say(`H${head}`);
   if (invocation.aborted) {
-    quietly(body.cancel());
+    quietly(() => reader.cancel());
     say("Z");
     return;
   }
-  const reader = body.getReader();
   invocation.streaming = true;
   invocation.stop = (reason) => {
     if (!invocation.streaming) return;
     invocation.streaming = false;
-    quietly(reader.cancel(reason));
+    quietly(() => reader.cancel(reason));
     say("Z");
   };
   pump(invocation, reader).catch((error) => {
     if (!invocation.streaming) return;
-    quietly(reader.cancel(error));
+    quietly(() => reader.cancel(error));
     failed(error, "stream", invocation);
   });
 }
@@ -68,8 +69,10 @@ function sent(sending, piece) {
 }
 
 // what a cancelled source says to that is of no use to anybody
-function quietly(promise) {
-  promise?.catch?.(() => {});
+function quietly(cancel) {
+  try {
+    cancel()?.catch?.(() => {});
+  } catch {}
 }
 
 /** The body of a request as it arrives. */

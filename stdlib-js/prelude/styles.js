@@ -4,7 +4,9 @@ import { asked as ask } from "./bridge.js";
 import { faulty } from "./errors.js";
 import { answer, failed, load, maybe, wait } from "./invocation.js";
 import { factory, Modules } from "./modules.js";
+import { closed } from "./objects.js";
 import { say } from "./outbox.js";
+import { heard } from "./promises.js";
 import { JSON, Object, Promise, Response } from "./primordials.js";
 import { PlainRequest } from "./request.js";
 import { Builder, respond } from "./respond.js";
@@ -34,7 +36,7 @@ export function open(facts) {
     const module = modules.module(entry.path);
     const done = modules.run(module);
     const found = () => opened(() => handlerOf(module.exports, entry.style));
-    if (isPromise(done)) done.then(found).catch(failed);
+    if (isPromise(done)) heard(done, found, (error) => failed(error));
     else found();
   } catch (error) {
     failed(error);
@@ -42,7 +44,11 @@ export function open(facts) {
 }
 
 function opened(find) {
-  handle = find();
+  try {
+    handle = find();
+  } catch (error) {
+    return failed(error);
+  }
   load(false);
   say("G");
 }
@@ -52,15 +58,15 @@ export function serve(invocation) {
   try {
     const { handler } = invocation.asked;
     const value = (handler ? named(handler) : handle)(invocation);
-    if (isPromise(value)) {
-      value.then((result) => settle(invocation, result)).catch((error) => failed(error, kindOf(error), invocation));
-    } else {
-      settle(invocation, value);
-    }
+    if (isPromise(value)) heard(value, (result) => settle(invocation, result), (error) => wrong(invocation, error));
+    else settle(invocation, value);
   } catch (error) {
-    failed(error, kindOf(error), invocation);
+    wrong(invocation, error);
   }
 }
+
+const wrong = (invocation, error) => failed(error, kindOf(error), invocation);
+
 
 const kindOf = (error) => {
   try {
@@ -72,12 +78,18 @@ const kindOf = (error) => {
 
 function settle(invocation, value) {
   if (invocation.answered || invocation !== maybe()) return;
-  if (invocation.web) web(invocation, value);
-  else plain(invocation, value);
+  try {
+    if (invocation.web) web(invocation, value);
+    else plain(invocation, value);
+  } catch (error) {
+    wrong(invocation, error);
+  }
 }
 
 function web(invocation, value) {
   if (value instanceof Response) return send(invocation, value);
+  // run by hand, it answers nobody: what it gives back is wanted
+  if (invocation.asked.trigger === "run") return answer(invocation, `V${returned(value)}`);
   const kind = value === null ? "null" : value === undefined ? "nothing" : `a value of type ${typeof value}`;
   throw bad(`The handler has to return a Response; it returned ${kind}.`, "Return Response.json(value).");
 }
@@ -134,7 +146,7 @@ function handlerOf(exports, style) {
   if (METHODS.some((method) => typeof exports?.[method] === "function")) return asWeb(byMethod(exports));
   throw faulty(
     "HANDLER_ERROR",
-    `${entry.path} exports no handler.`,
+    "The code exports no handler.",
     "Write `export default { fetch(request) { … } }` or `module.exports = function (request) { … }`.",
   );
 }
@@ -179,3 +191,4 @@ class Context {
   // there is nothing behind the app that could answer instead
   passThroughOnException() {}
 }
+closed(Context, "Context");

@@ -76,22 +76,6 @@ export function encodeInto(text, bytes) {
   return { read: at, written: to };
 }
 
-/** How many bytes encodeUtf8 would make. */
-export function utf8Length(text) {
-  if (!WIDE.test(text)) return text.length;
-  let size = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 0x80) size += 1;
-    else if (code < 0x800) size += 2;
-    else if (code >= 0xd800 && code < 0xdc00 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00) {
-      size += 4;
-      at += 1;
-    } else size += 3;
-  }
-  return size;
-}
-
 // A decoder that can stop in the middle of a character: need/seen/point and the range the next byte must be in.
 export class Utf8Decoder {
   constructor(fatal) {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -278,17 +280,17 @@ def without_own(top: Path) -> Path:
 
 
 def test_without_npm_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     error = refused(without_own(tmp_path), {})
     assert (error.code, error.hint) == ("USAGE", bundler.MANUAL)
 
 
 def test_without_a_network_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(command: list[str], folder: str) -> Any:
+    def offline(command: list[str], folder: str, npm: bool = False) -> Any:
         return subprocess.CompletedProcess(command, 1, "", "npm error code ENOTFOUND\nnpm error request failed\n")
 
     monkeypatch.setattr(bundler, "_run", offline)
-    monkeypatch.setattr(bundler.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     error = refused(without_own(tmp_path), {})
     assert error.code == "UNREACHABLE"
     assert error.message.endswith("request failed")
@@ -298,15 +300,16 @@ def test_without_a_network_it_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_bundler_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, asked = bundler._run, []
 
-    def run(command: list[str], folder: str) -> Any:
+    def run(command: list[str], folder: str, npm: bool = False) -> Any:
         if command[1:2] != ["install"]:
             return real(command, folder)
+        assert npm
         asked.append(command)
         (Path(folder) / "node_modules").symlink_to(installed(PACKAGES) / "node_modules")
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(bundler, "_run", run)
-    monkeypatch.setattr(bundler.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     without_own(tmp_path)
     for _ in range(2):
         assert BundledFolder(tmp_path).bundle
@@ -322,6 +325,104 @@ def test_a_bundler_that_cannot_run_is_named(tmp_path: Path) -> None:
     assert refused(tmp_path, {}).message.startswith("esbuild cannot run: ")
     write(tmp_path, {"node_modules/.bin/esbuild": "#!/bin/sh\necho broken >&2; exit 1\n"})
     assert "broken" in refused(tmp_path, {}).message
+
+
+SAYS = "#!/bin/sh\nenv > {}\necho stopped here >&2; exit 1\n"
+
+
+def own_bundler(folder: Path, told: Path) -> Path:
+    write(folder, {"node_modules/.bin/esbuild": SAYS.format(told)})
+    own = folder / "node_modules/.bin/esbuild"
+    own.chmod(0o755)
+    return own
+
+
+def test_a_program_of_the_project_knows_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "told"
+    own_bundler(without_own(tmp_path / "project"), told)
+    for name in ("FAZT_TOKEN", "AWS_ACCESS_KEY_ID", "DB_PASSWORD", "NODE_OPTIONS", "npm_config_token", "A_LANG"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("LC_ALL", "C")
+    assert "stopped here" in refused(tmp_path / "project", {}).message
+    known = told.read_text()
+    assert "secret" not in known and "LC_ALL=C" in known and "PATH=" in known
+
+
+def test_what_npm_needs_it_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("npm_config_registry", "HTTPS_PROXY", "no_proxy", "FAZT_TOKEN", "NODE_OPTIONS"):
+        monkeypatch.setenv(name, "x")
+    known = bundler._environment(True)
+    assert {"npm_config_registry", "HTTPS_PROXY", "no_proxy", "PATH"} <= set(known)
+    assert not {"FAZT_TOKEN", "NODE_OPTIONS"} & set(known)
+
+
+@pytest.mark.parametrize("root", [None, ".git", "package.json"])
+def test_the_bundler_of_whoever_owns_a_folder_above_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str | None
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    told, top = tmp_path / "told", tmp_path / "shared" / "site"
+    without_own(top)
+    own_bundler(tmp_path / "shared", told)
+    if root:
+        write(tmp_path, {f"shared/{root}": "{}"})
+    assert ("stopped here" in refused(top, {}).message) is bool(root)
+    assert told.exists() is bool(root)
+
+
+def test_the_folders_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, top = tmp_path / "home", tmp_path / "home/work/app/site"
+    top.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    write(tmp_path, {"package.json": "{}", ".git": ""})
+    assert bundler.tree_of(str(top)) == [str(top)]
+    write(home, {"work/package.json": "{}", "work/app/package.json": "{}"})
+    assert bundler.tree_of(str(top)) == [str(top), str(top.parent)]
+    write(home, {"work/.git": ""})
+    assert bundler.tree_of(str(top)) == [str(top), str(top.parent), str(home / "work")]
+    monkeypatch.setenv("HOME", "/nowhere")
+    assert bundler.tree_of(str(tmp_path / "else"))[-1] == str(tmp_path)
+
+
+@pytest.mark.parametrize("spoiled", ["node_modules/.bin/esbuild", "node_modules/.bin", "node_modules"])
+def test_a_bundler_that_anybody_could_have_put_there_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoiled: str
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    own = own_bundler(without_own(tmp_path / "site"), tmp_path / "told")
+    assert bundler.is_ours(str(own))
+    (tmp_path / "site" / spoiled).chmod(0o777)
+    assert not bundler.is_ours(str(own))
+    assert refused(tmp_path / "site", {}).hint == bundler.MANUAL
+    assert not (tmp_path / "told").exists()
+
+
+def test_a_bundler_of_somebody_else_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = own_bundler(without_own(tmp_path), tmp_path / "told")
+    real = os.lstat
+
+    def theirs(path: str) -> Any:
+        found = real(path)
+        return os.stat_result((*found[:4], found.st_uid + (path == str(own)) * 12345, *found[5:]))
+
+    assert bundler.is_ours(str(own))
+    monkeypatch.setattr(os, "lstat", theirs)
+    assert not bundler.is_ours(str(own))
+
+
+def test_a_link_counts_for_what_it_leads_to(tmp_path: Path) -> None:
+    own = own_bundler(tmp_path / "site", tmp_path / "told")
+    real = write(tmp_path, {"open/esbuild": "x"}) / "open/esbuild"
+    own.unlink()
+    own.symlink_to(real)
+    assert bundler.is_ours(str(own))
+    real.parent.chmod(0o777)
+    assert not bundler.is_ours(str(own))
+
+
+def test_a_deploy_without_packages_loads_no_bundler() -> None:
+    asked = "import sys, fazt.client.bundle; print({'fazt.client.esbuild', 'fazt.client.project'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True).stdout == b"set()\n"
 
 
 # --- the command

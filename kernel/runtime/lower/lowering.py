@@ -99,11 +99,6 @@ class Lowering:
     async def close(self) -> None:
         await self.compiler.close()
 
-    def known(self, path: str, sha256: bytes, beside: Beside = NOTHING) -> Lowered | None:
-        """What was lowered before; from any thread, and without waiting for anybody."""
-        rows = self._store.rows(ONE, key=_key(path, sha256, beside))
-        return _opened(rows[0], path) if rows else None
-
     async def of(self, path: str, sha256: bytes, content: bytes, beside: Beside = NOTHING) -> Lowered:
         """A file as it runs. `sha256` is that of the content. LIMIT_EXCEEDED: no compiler can cope with it."""
         if len(content) > MOST_BYTES:
@@ -113,11 +108,11 @@ class Lowering:
                 "Code that runs on the node must be smaller; a bundle can be minified.",
                 path=path,
             )
-        key = _key(path, sha256, beside)
-        rows = self._store.rows(ONE, key=key)
-        if rows:
-            await self._touch(key, rows[0][5])
-            return _opened(rows[0], path)
+        # aside: there may be megabytes to read, to hash and to open
+        key, kept, used_at = await self._store.aside(lambda: self._kept(path, sha256, beside))
+        if kept is not None:
+            await self._touch(key, used_at)
+            return kept
         until, refusal = self._refused.get(key, (0.0, None))
         if refusal and until > self._clock.monotonic():
             raise refusal.again()
@@ -127,6 +122,12 @@ class Lowering:
             making.add_done_callback(lambda done: self._finished(key, done))
         made = await asyncio.shield(making)
         return _at(path, made)
+
+    def _kept(self, path: str, sha256: bytes, beside: Beside) -> tuple[bytes, Lowered | None, int]:
+        """The key of a file, and what was lowered before; when it was last used."""
+        key = _key(path, sha256, beside)
+        rows = self._store.rows(ONE, key=key)
+        return (key, _opened(rows[0], path), rows[0][5]) if rows else (key, None, 0)
 
     def _finished(self, key: bytes, done: asyncio.Future[Lowered]) -> None:
         self._making.pop(key, None)

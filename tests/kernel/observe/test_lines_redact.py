@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from kernel.observe import redact
 from kernel.observe.redact import MARK, Cover, Redactor
 
 KEY = "fzt_" + "a" * 43
@@ -61,3 +62,31 @@ def test_it_is_made_anew_when_values_change_and_only_then() -> None:
     versions["app_a"] += 1
     assert redactor.of("app_a").clean("second-value") == MARK
     assert looked == ["app_a", "app_a"]
+
+
+def test_only_so_many_apps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact, "MOST_COVERS", 2)
+    looked: list[str] = []
+    versions = {"b": 0}
+
+    def secrets(app: str) -> list[str]:
+        looked.append(app)
+        return [f"secret-of-{app}"]
+
+    redactor = Redactor(secrets, lambda app: versions.get(app, 0))
+    for app in ("a", "b", "a", "b", "c", "b", "c"):
+        assert redactor.of(app).clean(f"secret-of-{app}") == MARK
+    assert looked == ["a", "b", "c"] and list(redactor._made) == ["b", "c"]
+    versions["b"] = 1
+    assert redactor.of("b") and list(redactor._made) == ["c", "b"]
+    assert redactor.of("a").clean("secret-of-a") == MARK and list(redactor._made) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    "secret", ['My"Se\\cret /e+Tok==12', 'it\'s "both" \\ of\tthem', '{"key": "-----BEGIN\\nMIIEvQ\\n"}']
+)
+def test_values_inside_of_logged_objects_are_covered(secret: str) -> None:
+    cover = Cover([secret])
+    for mark in ("'", '"', "`"):
+        inside = secret.replace("\\", "\\\\").replace(mark, "\\" + mark).replace("\n", "\\n").replace("\t", "\\t")
+        assert cover.clean(f"{{ sa: {mark}{inside}{mark} }}") == f"{{ sa: {mark}{MARK}{mark} }}"

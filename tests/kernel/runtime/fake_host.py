@@ -273,10 +273,9 @@ class App:
         base = posixpath.normpath(posixpath.join(posixpath.dirname(origin), wanted))
         for path in (wanted, base, f"{base}.js", f"{base}.json"):
             if path in self.files:
-                kind = "json" if path.endswith(".json") else "js"
                 style = self.style if path == "api/main.js" else "module"
                 waits = self.waits and path == "api/main.js"
-                return json.dumps({"path": path, "kind": kind, "async": waits, "style": style})
+                return json.dumps({"path": path, "kind": "js", "async": waits, "style": style})
         raise FaztError("NOT_FOUND", f"Cannot find module '{wanted}'")
 
     def op_module(self, text: str, data: bytes | None) -> Reply:

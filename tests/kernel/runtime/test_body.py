@@ -12,9 +12,10 @@ from aiohttp.base_protocol import BaseProtocol
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from kernel.base.errors import FaztError
-from kernel.net.asked import MOST_BODY, too_large
+from kernel.net.asked import MOST_BODY
 from kernel.net.parts import MOST_FIELD, file_of
-from kernel.runtime.body import MOST_FIELDS, MOST_FILES, Arriving, is_multipart, read_form
+from kernel.runtime.body import MOST_FIELDS, MOST_FILES, Arriving, is_multipart, read_form, whole
+from kernel.runtime.budget import LEAST, SMALL, Budget, Held
 
 MIB = 1 << 20
 FORM = "application/x-www-form-urlencoded"
@@ -50,11 +51,12 @@ class Sent:
     async def invite(self) -> None:
         self.invited += 1
 
-    async def body(self) -> bytes:
-        data = await self.content.read()
-        if len(data) > MOST_BODY:
-            raise too_large(MOST_BODY)
-        return data
+
+def room(most: int = LEAST) -> Held:
+    """What a request may hold of a budget so large."""
+    budget = Budget(0)
+    budget.most = most
+    return budget.begin()
 
 
 def part(name: str | None, data: bytes, filename: str | None = None, *lines: str, boundary: str = "b") -> bytes:
@@ -70,7 +72,7 @@ def form(*parts: bytes, end: bytes = b"--b--\r\n") -> bytes:
 
 
 async def read(data: bytes, kind: str = MULTIPART, most_file: int = MIB, length: int | None = None) -> Any:
-    return await read_form(Sent(kind, data, length), most_file)  # type: ignore[arg-type]
+    return await read_form(Sent(kind, data, length), most_file, room())  # type: ignore[arg-type]
 
 
 async def refused(data: bytes, kind: str = MULTIPART, most_file: int = MIB, length: int | None = None) -> str:
@@ -155,7 +157,7 @@ async def test_whatever_the_bytes_and_however_they_come(seed: int) -> None:
     data = form(*(part(f"f{n}", content, "x") for n, content in enumerate(contents)))
     sent = Sent(MULTIPART.replace("=b", "=c7"))
     data = data.replace(b"--b\r\nContent", b"--c7\r\nContent").replace(b"--b--\r\n", b"--c7--\r\n")
-    reading = asyncio.ensure_future(read_form(sent, 8 * MIB))  # type: ignore[arg-type]
+    reading = asyncio.ensure_future(read_form(sent, 8 * MIB, room()))  # type: ignore[arg-type]
     at = 0
     while at < len(data):
         size = chance.choice((1, 7, 1000, 65536))
@@ -303,7 +305,7 @@ async def fed(sent: Sent, *pieces: bytes) -> None:
 @pytest.mark.parametrize("wrong", [web.RequestPayloadError("cut"), ConnectionResetError(), EOFError()])
 async def test_a_body_that_ends_early(wrong: Exception, made: list[Any]) -> None:
     sent = Sent()
-    reading = asyncio.ensure_future(read_form(sent, MIB))  # type: ignore[arg-type]
+    reading = asyncio.ensure_future(read_form(sent, MIB, room()))  # type: ignore[arg-type]
     await fed(sent, part("f", b"file", "x"), part("g", b"fi", "y")[:-2])
     assert not reading.done()
     sent.content.set_exception(wrong)
@@ -315,7 +317,7 @@ async def test_a_body_that_ends_early(wrong: Exception, made: list[Any]) -> None
 
 async def test_one_who_goes_leaves_no_files(made: list[Any]) -> None:
     sent = Sent()
-    reading = asyncio.ensure_future(read_form(sent, MIB))  # type: ignore[arg-type]
+    reading = asyncio.ensure_future(read_form(sent, MIB, room()))  # type: ignore[arg-type]
     await fed(sent, part("f", b"file", "x"), b"--b\r\n")
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -335,7 +337,7 @@ async def test_which_bodies_have_parts(kind: str, yes: bool) -> None:
 
 
 def arriving(sent: Sent, most_file: int = MIB) -> Arriving:
-    return Arriving(sent, most_file)  # type: ignore[arg-type]
+    return Arriving(sent, most_file, room())  # type: ignore[arg-type]
 
 
 async def test_a_body_comes_piece_by_piece_and_is_asked_for_once() -> None:
@@ -379,3 +381,92 @@ async def test_a_form_is_read_once() -> None:
     with pytest.raises(FaztError) as caught:
         await coming.form()
     assert caught.value.code == "BAD_REQUEST"
+
+
+# --- the budget
+
+
+def full(caught: pytest.ExceptionInfo[FaztError]) -> None:
+    assert caught.value.code == "SERVICE_UNAVAILABLE" and caught.value.details["retry_after"] == 1
+
+
+def test_an_eighth_of_the_memory_may_be_bodies() -> None:
+    assert Budget(0).most == LEAST and Budget(16 << 30).most == 2 << 30
+
+
+def test_what_is_held_is_given_back_once() -> None:
+    budget = Budget(0)
+    budget.most = 3 * MIB
+    first, second = budget.begin(), budget.begin()
+    first.reach(2 * MIB)
+    first.reach(MIB)  # it never becomes less
+    second.reach(SMALL)
+    assert budget.held == 2 * MIB
+    with pytest.raises(FaztError) as caught:
+        second.reach(MIB + 1)
+    full(caught)
+    assert budget.held == 2 * MIB
+    second.reach(MIB)
+    for held in (first, first, second):
+        held.release()
+    assert budget.held == 0
+    first.reach(SMALL)
+    with pytest.raises(FaztError) as caught:
+        first.reach(MIB)  # nobody would give it back
+    assert caught.value.code == "CLOSED" and budget.held == 0
+
+
+async def test_a_body_for_which_there_is_no_room_is_not_read() -> None:
+    sent = Sent("text/plain", b"x" * MIB, MIB)
+    with pytest.raises(FaztError) as caught:
+        await whole(sent, room(MIB - 1))  # type: ignore[arg-type]
+    full(caught)
+    assert not sent.invited and len(await sent.content.read()) == MIB
+    assert await whole(Sent("text/plain", b"x" * MIB, MIB), room(MIB)) == b"x" * MIB  # type: ignore[arg-type]
+
+
+async def test_a_body_of_unknown_length_takes_room_as_it_grows() -> None:
+    sent, held = Sent("text/plain"), room(MIB)
+    reading = asyncio.ensure_future(whole(sent, held))  # type: ignore[arg-type]
+    for _ in range(4):
+        sent.content.feed_data(b"x" * (MIB // 4))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert held._budget.held == MIB and not reading.done()
+    sent.content.feed_data(b"x")
+    with pytest.raises(FaztError) as caught:
+        await reading
+    full(caught)
+
+
+@pytest.mark.parametrize("length", [None, 100])
+async def test_a_body_larger_than_it_says_is_refused(length: int | None) -> None:
+    # as packed data is: the length is that of what was sent
+    with pytest.raises(FaztError) as caught:
+        await whole(Sent("text/plain", b"x" * (MOST_BODY + 1), length), room())  # type: ignore[arg-type]
+    assert caught.value.code == "PAYLOAD_TOO_LARGE"
+    with pytest.raises(FaztError) as caught:
+        await whole(Sent("text/plain", b"x" * (2 * MIB), length), room(MIB))  # type: ignore[arg-type]
+    full(caught)
+
+
+@pytest.mark.parametrize(("size", "count", "most"), [(MOST_FIELD, 3, 4 * MIB), (MOST_FIELD + 1, 3, MIB)])
+async def test_of_the_files_of_a_form_only_those_in_memory_take_room(size: int, count: int, most: int) -> None:
+    data = form(*(part(f"f{n}", b"x" * size, "f.bin") for n in range(count)))
+    _, files = await read_form(Sent(MULTIPART, data, len(data)), 8 * MIB, room(most))  # type: ignore[arg-type]
+    assert [found.size for found, _ in files] == [size] * count
+    with pytest.raises(FaztError) as caught:
+        await read_form(Sent(MULTIPART, data, len(data)), 8 * MIB, room(most - 1))  # type: ignore[arg-type]
+    full(caught)
+
+
+async def test_the_fields_of_a_form_take_room() -> None:
+    data = form(*(part(f"f{n}", b"x" * MOST_FIELD) for n in range(3)))
+    await read_form(Sent(MULTIPART, data), MIB, room(4 * MIB))  # type: ignore[arg-type]
+    with pytest.raises(FaztError) as caught:
+        await read_form(Sent(MULTIPART, data), MIB, room(4 * MIB - 1))  # type: ignore[arg-type]
+    full(caught)
+    text = b"a=" + b"x" * MIB
+    with pytest.raises(FaztError) as caught:
+        await read_form(Sent(FORM, text, len(text)), MIB, room(MIB))  # type: ignore[arg-type]
+    full(caught)

@@ -9,7 +9,7 @@ import pytest
 
 from kernel.base.errors import FaztError
 from kernel.runtime.engine.instance import Stopped
-from kernel.runtime.failure import LONGEST_MESSAGE, GuestError, GuestFailure, failed, stopped
+from kernel.runtime.failure import LONGEST_MESSAGE, GuestError, GuestFailure, error_in, failed, stopped, traced
 from kernel.runtime.limits import RuntimeLimits
 from kernel.runtime.lower.lowered import Lowered
 from kernel.runtime.program import About, Program
@@ -127,3 +127,50 @@ def test_stacks_may_be_anything(stack: str) -> None:
 def test_what_is_no_error_is_not_taken_for_one(said: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(said, type=GuestError)
+
+
+# --- looked up before the event loop hears of it
+
+STACK = "    at inner (api/main.js:4:7)"
+SAID = msgspec.json.encode(GuestError("Error", "broken", stack=STACK))
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (b"E" + SAID, SAID),
+        (b"W1\nE" + SAID, SAID),
+        (b"W1\nE" + SAID + b"\n", SAID),
+        (b"E1\nE2", b"1"),
+        (b"H200 []\nC1 timer [1]\nEx\nZ", b"x"),
+        (b"E", b""),
+        (b"", None),
+        (b"\n", None),
+        (b"G", None),
+        (b"D200 []\nE" + SAID, None),
+        (b"W0\nD200 []\nE" + SAID, None),
+        (b"C1 timer E\nW1", None),
+    ],
+)
+def test_an_error_is_found_in_what_a_step_says(output: bytes, said: bytes | None) -> None:
+    assert error_in(output) == said
+
+
+def test_its_place_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = program()
+    trace = traced(b"W1\nE" + SAID, app)
+    assert trace and trace.place and trace.place.line == 3
+    monkeypatch.setattr(Program, "trace_of", None)
+    error = failed(msgspec.json.decode(SAID, type=GuestError), app, False, trace)
+    assert written(error) == "Error: broken (api/main.js:3:7)\n    at inner (api/main.js:3:7)"
+
+
+@pytest.mark.parametrize(
+    "output", [b"", b"G", b"D200 []\nE" + SAID, b"E", b"E{}", b"E[]", b"E" + b"[" * 100_000, b"E\xff", b"Ex\nE" + SAID]
+)
+def test_what_says_no_stack_has_no_trace(output: bytes) -> None:
+    assert traced(output, program()) is None
+
+
+def test_an_error_without_a_stack_has_no_trace() -> None:
+    assert traced(b"E" + msgspec.json.encode(GuestError("Error", "broken")), program()) is None

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from kernel.runtime.budget import Budget
+from kernel.runtime.http import AppCode
 from kernel.runtime.invocation import Invocation
 from tests.kernel.runtime.live import Headers, Live, living
 
@@ -64,6 +66,8 @@ module.exports = async (request) => {
   return { text: request.path };
 };
 """
+
+INVITE = ("Expect", "100-continue")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -297,6 +301,52 @@ async def test_too_large_is_refused_before_it_comes(live: Live, app: str) -> Non
         assert reply.json["code"] == "PAYLOAD_TOO_LARGE"
         # nobody reads it, so nothing can follow on this connection
         assert reply.get("connection") == "close"
+
+
+def bodies(live: Live) -> Budget:
+    sites = live.running.server.sites
+    assert sites and isinstance(sites.code, AppCode)
+    return sites.code.bodies
+
+
+@pytest.mark.parametrize("app", ["echo", "web", "forms"])
+async def test_a_body_without_room_is_refused_before_it_comes(
+    live: Live, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = bodies(live)
+    monkeypatch.setattr(budget, "most", 200_000)
+    kind = (KIND, "application/x-www-form-urlencoded" if app == "forms" else "text/plain")
+    async with live.line() as first:
+        first.send(live.request("echo", "POST", "/api", [("Content-Length", "150000")]) + b"x" * 100)
+        await live.until(lambda: budget.held == 150_000)
+        async with live.line() as line:
+            line.send(live.request(app, "POST", "/api", [kind, ("Content-Length", "200000"), INVITE]))
+            reply = await line.reply()
+            assert (reply.status, reply.json["code"]) == (503, "SERVICE_UNAVAILABLE")
+            assert (reply.get("retry-after"), reply.get("connection")) == ("1", "close")
+        # one whose length is not known is refused when it has grown too large
+        grown = live.request(app, "POST", "/api", [kind, ("Transfer-Encoding", "chunked")])
+        if app != "web":
+            assert (await live.send(grown + chunks(b"a=" + b"x" * 100_000, 10_000))).status == 503
+        # smaller ones always find room
+        assert (await live.by_aiohttp(app, "POST", headers=[kind], body=b"a=" + b"x" * 60_000)).status == 200
+        first.send(b"x" * 149_900)
+        assert (await first.reply()).status == 200
+    assert budget.held == 0
+    assert (await live.ask(app, "POST", headers=[kind], body=b"a=" + b"x" * 150_000)).status == 200
+
+
+async def test_what_bodies_took_is_given_back(live: Live) -> None:
+    budget, text = bodies(live), [(KIND, "text/plain")]
+    for app, path in (("echo", "/api"), ("web", "/api"), ("slow", "/api"), ("slow", "/api?wait=x"), ("back", "/api")):
+        await live.ask(app, "POST", path, headers=text, body=b"x" * 200_000)
+        await live.until(lambda: budget.held == 0)
+    async with live.line() as line:
+        line.send(live.request("slow", "POST", "/api?wait=100000", text, b"x" * 200_000))
+        await live.until(lambda: budget.held == 200_000)
+        line.abort()
+    await live.until(lambda: budget.held == 0)
+    await live.quiet()
 
 
 @pytest.mark.parametrize("app", ["echo", "web"])

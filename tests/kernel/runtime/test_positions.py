@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernel.runtime.positions import (
     MOST_FRAMES,
     MOST_SEGMENTS,
+    MOST_UNPACKED,
     Position,
     Positions,
     Segment,
@@ -155,6 +156,22 @@ PACKED = decode(encoded([[Segment(0, 0, 9, 4)], [Segment(0, 1, 0, 0)]], ["main.t
 FILES = {"api/main.js": PACKED, "api/plain.js": b"", "api/broken.js": b"nonsense"}
 
 
+def opened(path: str, packed: bytes) -> Positions | None:
+    return Positions.unpack(packed) if packed == PACKED else None
+
+
+@given(maps)
+def test_how_large_a_map_will_be_is_known_before_it_is_opened(lines: list[list[Segment]]) -> None:
+    made = decode(encoded(lines))
+    raw = zlib.decompress(made.pack())
+    assert Positions.size_of(made.pack()) == len(raw)
+
+
+@pytest.mark.parametrize("packed", [b"", b"x", zlib.compress(b"\xff" * 11), zlib.compress(b"\xff" * 12)])
+def test_what_lies_of_its_size_is_never_measured_beyond_the_most(packed: bytes) -> None:
+    assert 0 <= Positions.size_of(packed) <= MOST_UNPACKED
+
+
 @pytest.mark.parametrize(
     ("stack", "text", "first"),
     [
@@ -176,27 +193,27 @@ FILES = {"api/main.js": PACKED, "api/plain.js": b"", "api/broken.js": b"nonsense
     ],
 )
 def test_a_stack_is_told_in_the_lines_of_the_author(stack: str, text: str, first: Position | None) -> None:
-    assert told(stack, FILES.get) == (text, first)
+    assert told(stack, FILES.get, opened) == (text, first)
 
 
 def test_what_a_package_does_is_put_down_to_the_line_that_called_it() -> None:
     stack = "    at ms (api/main.js:3:1)\n    at go (api/main.js:2:1)"
-    text, first = told(stack, FILES.get)
+    text, first = told(stack, FILES.get, opened)
     assert text.startswith("    at ms (node_modules/ms/x.js:1:1)\n")
     assert first == Position("api/main.ts", 10, 5)
 
 
 def test_a_package_is_better_than_nothing() -> None:
-    assert told("    at ms (api/main.js:3:1)", FILES.get).place == Position("node_modules/ms/x.js", 1, 1)
+    assert told("    at ms (api/main.js:3:1)", FILES.get, opened).place == Position("node_modules/ms/x.js", 1, 1)
 
 
 def test_a_stack_without_end_is_cut() -> None:
-    text, _ = told("    at go (api/plain.js:8:3)\n" * 100_000, FILES.get)
+    text, _ = told("    at go (api/plain.js:8:3)\n" * 100_000, FILES.get, opened)
     assert len(text.split("\n")) <= MOST_FRAMES
-    told("(" * 1_000_000, FILES.get)
-    told("    at (" + " " * 1_000_000, FILES.get)
+    told("(" * 1_000_000, FILES.get, opened)
+    told("    at (" + " " * 1_000_000, FILES.get, opened)
 
 
 @given(st.text(max_size=200))
 def test_any_stack_is_understood_somehow(stack: str) -> None:
-    told(stack, lambda file: b"")
+    told(stack, lambda file: b"", opened)

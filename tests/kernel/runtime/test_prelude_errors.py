@@ -229,3 +229,9 @@ def test_a_promise_given_to_wait_until_is_complained_of_once() -> None:
       return new Response('now') }}"""
     result = App(code, "fetch").request()
     assert [text.split("\n")[0] for _, text in result.logs] == ["Uncaught Error: late"]
+
+
+def test_an_error_with_half_a_character_is_told() -> None:
+    error = App("module.exports = () => { throw new Error('a\\ud800b') }").request().error
+    assert error is not None
+    assert (error["name"], error["message"]) == ("Error", "a\ufffdb")

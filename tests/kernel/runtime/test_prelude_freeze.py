@@ -45,6 +45,8 @@ def value(code: str) -> Any:
         "Object.getPrototypeOf(async () => {}).mine = 1",
         "Object.getPrototypeOf([].values()).next = null",
         "Object.getPrototypeOf(Object.getPrototypeOf([].values())).map = null",
+        "Object.getPrototypeOf([].values().map(x => x)).next = null",
+        "Object.getPrototypeOf(Iterator.from({ next() {} })).next = null",
         "Object.getPrototypeOf(Uint8Array).prototype.set = null",
         "Object.setPrototypeOf(Array.prototype, {})",
         "Object.defineProperty(String.prototype, 'trim', {value: null})",

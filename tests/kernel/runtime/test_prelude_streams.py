@@ -158,3 +158,27 @@ def test_the_echo_of_a_body_on_its_way() -> None:
     )
     result = app.go(app.started("POST", body_kind="stream"))
     assert (result.ended, result.body) == (True, b"onetwo")
+
+
+OWN = """class Own extends ReadableStream { getReader() { %s } };
+  exports.default = { fetch: () => new Response(new Own()) }"""
+
+
+def test_a_stream_that_gives_no_reader_is_an_error_of_the_handler() -> None:
+    result = App(OWN % "throw new Error('no reader')", "fetch").request()
+    assert result.error is not None and (result.error["message"], result.error["kind"]) == ("no reader", "handler")
+    assert [line[0] for line in result.lines] == ["E"]
+
+
+def test_a_reader_that_throws_when_cancelled_ends_its_stream_all_the_same() -> None:
+    reader = "return { async read() { throw new Error('broken') }, cancel() { throw new Error('worse') } }"
+    result = App(OWN % reader, "fetch").request()
+    assert result.error is not None and (result.error["message"], result.error["kind"]) == ("broken", "stream")
+
+
+def test_a_reader_that_throws_when_the_client_goes_ends_its_stream() -> None:
+    reader = "return { read: () => new Promise(() => {}), cancel() { throw new Error('worse') } }"
+    app, result = App(OWN % reader, "fetch"), Result()
+    app.step(app.started(), result)
+    app.step("X", result)
+    assert [line[0] for line in result.lines] == ["H", "Z"]

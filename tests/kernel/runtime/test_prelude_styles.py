@@ -157,7 +157,7 @@ def test_methods_of_a_module_are_handlers() -> None:
 def test_a_module_without_a_handler_says_what_to_write(code: str) -> None:
     error = App(code).loaded.error
     assert error is not None and error["kind"] == "load"
-    assert "api/main.js exports no handler" in error["message"]
+    assert "The code exports no handler" in error["message"]
 
 
 def test_a_module_may_wait_at_its_top() -> None:

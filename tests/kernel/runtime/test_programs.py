@@ -16,10 +16,12 @@ from kernel.base.errors import FaztError
 from kernel.fs.deploy import Checks
 from kernel.fs.mounts import HostFile
 from kernel.runtime import programs as ours
+from kernel.runtime import sources
 from kernel.runtime.limits import MEMORY
 from kernel.runtime.lower.lowered import Lowered
 from kernel.runtime.program import Program
-from kernel.runtime.programs import Programs, handler_of, matters
+from kernel.runtime.programs import Programs, handler_of
+from kernel.runtime.sources import matters
 from tests.kernel.fs.site import deploy
 from tests.support import Running
 
@@ -196,14 +198,14 @@ async def test_a_file_that_no_compiler_can_cope_with_stops_only_itself(made: Mad
 
 async def test_too_much_code(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     await made.deploy({**FILES, "api/big.js": b"x" * 100})
-    monkeypatch.setattr(ours, "MOST_CODE", 105)
+    monkeypatch.setattr(sources, "MOST_CODE", 105)
     with pytest.raises(FaztError) as caught:
         await made.program()
     assert caught.value.code == "LIMIT_EXCEEDED"
-    monkeypatch.setattr(ours, "MOST_CODE", 99)
+    monkeypatch.setattr(sources, "MOST_CODE", 99)
     with pytest.raises(FaztError, match="larger than"):
         await made.program()
-    monkeypatch.setattr(ours, "MOST_CODE", 106)
+    monkeypatch.setattr(sources, "MOST_CODE", 106)
     assert len(await made.texts()) == 3
 
 
@@ -211,7 +213,7 @@ async def test_too_many_files_are_refused_and_other_files_do_not_count(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise some of the code would be missing without a word."""
-    monkeypatch.setattr(ours, "MOST_FILES", 3)
+    monkeypatch.setattr(sources, "MOST_FILES", 3)
     data = {f"api/a{number}.csv": b"," for number in range(20)}
     await made.deploy({**data, MAIN: b"m", "api/x.js": b"x", "api/z.js": b"z"})
     assert set(await made.texts()) == {MAIN, "api/x.js", "api/z.js"}
@@ -318,3 +320,39 @@ async def test_a_key_does_not_open_what_is_not_code(made: Made, folder: Path) ->
 )
 def test_what_matters(path: str, yes: bool) -> None:
     assert matters(path) == yes
+
+
+# --- apps that go
+
+
+@pytest.mark.parametrize("how", ["purged", "deleted", "stopped"])
+async def test_an_app_that_goes_takes_its_programs_along(made: Made, how: str) -> None:
+    gone: list[str] = []
+    made.programs.gone = gone.append
+    await made.deploy(FILES, "other")
+    stays = await made.program()
+    await made.deploy(FILES)
+    programs = {await made.program(entry) for entry in (MAIN, "api/db.js")}
+    made.programs.sweep()
+    assert not gone and not made.retired
+    if how == "stopped":
+        await made.running.run("apps.update", app=made.app, status="stopped")
+    else:
+        more = {"purge": True, "confirm": made.app} if how == "purged" else {}
+        await made.running.run("apps.delete", app=made.app, **more)
+    made.programs.sweep()
+    assert gone == [made.app] and set(made.retired) == programs
+    made.programs.sweep()
+    assert gone == [made.app] and list(made.programs._known.values()) == [stays]
+    assert made.programs._kept == stays.size
+
+
+async def test_what_runs_is_told_of_even_if_its_program_is_not_kept(made: Made) -> None:
+    gone: list[str] = []
+    made.programs.gone = gone.append
+    await made.deploy(FILES)
+    made.programs.sweep([made.app, "app_nothing"])
+    assert gone == ["app_nothing"]
+    await made.running.run("apps.delete", app=made.app)
+    made.programs.sweep([made.app])
+    assert gone == ["app_nothing", made.app]

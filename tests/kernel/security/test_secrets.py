@@ -150,6 +150,16 @@ async def test_forks_have_none_and_purged_apps_leave_none(node: Running) -> None
     assert node.content()["secrets"] == []
 
 
+async def test_only_so_much_stays_open(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernel.security.secrets.MOST_OPENED", 2)
+    secrets = node.node.secrets
+    for app in ("app_a", "app_b", "app_c", "app_a"):
+        await put(node, app, A=app)
+        assert secrets.values("vault", app) == {"A": app}
+        assert len(secrets._opened) <= 2
+    assert list(secrets._opened) == [("app_c", "vault"), ("app_a", "vault")]
+
+
 async def test_a_change_that_meets_an_old_look_is_not_lost(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read before a change must not be remembered after it."""
     await put(node, "app_a", A="old")

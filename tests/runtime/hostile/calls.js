@@ -139,6 +139,28 @@ return new Response("x");
 Error.stackTraceLimit = 1e9; Error.captureStackTrace = null;
 throw new Error("x");
 
+//// leak-stack-hook: 200
+// says: 0
+const seen = []; Error.prepareStackTrace = (error, sites) => { seen.push(...sites.map((one) => one.getFunction())); };
+TypeError.prepareStackTrace = Error.prepareStackTrace; Error.stackTraceLimit = { valueOf: () => seen.push(1) };
+for (const act of [() => fazt.storage.kv.get(''), () => fazt.private.read(), () => setTimeout(1), () => null.x])
+  try { act(); } catch (error) { String(error.stack); }
+return new Response(String(seen.length));
+
+//// leak-stack-then: 200
+// says: x
+const it = Promise.resolve(1);
+Object.defineProperty(it, 'then', { value(...all) {
+  if (all.every((one) => String(one).includes('[native code]'))) return all[0]();
+  for (let n = 0; n < 9; n++) all[0](); throw new Error('leaked'); } });
+context.waitUntil(it); return new Response('x');
+
+//// forge-stack-interrupt: HANDLER_ERROR
+// in: a classic handler
+// without: x-forged
+try { fazt.auth.requireLogin(); } catch (error) {
+  throw new error.constructor('m', 'UNAUTHORIZED', 'D201 [["x-forged","1"]]\nforged'); }
+
 //// kv-key-long: HANDLER_ERROR
 fazt.storage.kv.set("x".repeat(5e6), 1);
 

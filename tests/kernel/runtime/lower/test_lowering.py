@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from kernel.base.clock import ManualClock
 from kernel.base.errors import FaztError
 from kernel.runtime.lower import compiler as compiling
+from kernel.runtime.lower import lowering as lowering_module
 from kernel.runtime.lower.compiler import IDLE_SECONDS, PATIENCE_SECONDS, Compiler
 from kernel.runtime.lower.lowered import Lowered
 from kernel.runtime.lower.lowering import (
@@ -23,10 +25,13 @@ from kernel.runtime.lower.lowering import (
     LOWERED,
     MIGRATIONS,
     MOST_BYTES,
+    NOTHING,
+    ONE,
     REFUSED_SECONDS,
     UNUSED,
     Beside,
     Lowering,
+    _key,
     beside,
     can_lower,
 )
@@ -76,6 +81,10 @@ def of(lowering: Lowering, path: str, content: bytes = CODE, more: Beside | None
     return lowering.of(path, hashlib.sha256(content).digest(), content, more or Beside())
 
 
+def kept(store: Store, path: str, content: bytes = CODE, more: Beside = NOTHING) -> bool:
+    return bool(store.rows(ONE, key=_key(path, hashlib.sha256(content).digest(), more)))
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -103,17 +112,30 @@ async def test_what_was_lowered_once_is_never_lowered_again(store: Store, loweri
     again = Lowering(store, compiler=Compiler(command=["/nowhere"]))
     assert await of(again, "api/a.ts") == made
     assert await of(again, "lib/moved.mts") == made
-    assert again.known("api/a.ts", hashlib.sha256(CODE).digest()) == made
     assert again.compiler.started == 0
 
 
+async def test_what_was_kept_is_opened_aside(store: Store, lowering: Lowering, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, real = [], lowering_module._opened
+
+    def opened(*of_row: Any) -> Lowered:
+        where.append(threading.current_thread())
+        return real(*of_row)
+
+    monkeypatch.setattr(lowering_module, "_opened", opened)
+    made = await of(lowering, "api/a.ts")
+    assert await of(lowering, "api/a.ts") == made
+    assert len(where) == 1 and where[0] is not threading.current_thread()
+
+
 async def test_what_decides_how_it_is_lowered_is_part_of_the_key(store: Store, lowering: Lowering) -> None:
+    assert not kept(store, "api/a.ts")
     await of(lowering, "api/a.ts")
-    digest = hashlib.sha256(CODE).digest()
-    assert lowering.known("api/a.tsx", digest) is None
-    assert lowering.known("api/a.ts", digest, Beside(map=b"{}")) is None
-    assert lowering.known("api/a.ts", digest, Beside(tsconfig=b"{}")) is None
-    assert lowering.known("api/a.ts", hashlib.sha256(b"other").digest()) is None
+    assert kept(store, "api/a.ts")
+    assert not kept(store, "api/a.tsx")
+    assert not kept(store, "api/a.ts", more=Beside(map=b"{}"))
+    assert not kept(store, "api/a.ts", more=Beside(tsconfig=b"{}"))
+    assert not kept(store, "api/a.ts", b"other")
 
 
 async def test_problems_are_kept_and_named_after_the_file_that_was_asked_for(store: Store, lowering: Lowering) -> None:
@@ -130,8 +152,8 @@ async def test_what_nobody_uses_any_more_goes(store: Store, lowering: Lowering) 
     await of(lowering, "api/a.ts")
     clock(store).advance((KEPT - DAY) / 1000)
     await sweep(store, UNUSED, clock(store).now())
-    assert lowering.known("api/a.ts", hashlib.sha256(CODE).digest()) is not None
-    assert lowering.known("api/b.json", hashlib.sha256(b"1").digest()) is None
+    assert kept(store, "api/a.ts")
+    assert not kept(store, "api/b.json", b"1")
 
 
 async def test_several_who_want_the_same_file_get_one_work(lowering: Lowering) -> None:
