@@ -26,7 +26,7 @@ from kernel.runtime.limits import SLOW_SECONDS, STREAM_IDLE_SECONDS, STREAM_SECO
 from kernel.runtime.outcome import Outcome, Pending, Streaming, Value
 from kernel.runtime.positions import Trace
 from kernel.runtime.program import Program
-from kernel.runtime.quick import QUICK_BEFORE, route_of
+from kernel.runtime.quick import QUICK_ON_THREAD, route_of
 from kernel.syscall.call import Call
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Invocation(Serving, Pending):
             self.runtime.guests.weigh(self.guest)
         if self._stepping:
             self._stepping = False
-            slow = self.limits.used > QUICK_BEFORE and not self._cold
+            slow = self.limits.used > QUICK_ON_THREAD and not self._cold
             self.program.routes.learned(self._route, self.waited, slow)
         if self._ended:
             self._part()

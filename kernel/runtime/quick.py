@@ -17,7 +17,8 @@ from kernel.runtime.incoming import Incoming
 
 QUICK_SECONDS = 0.005  # of computing, on the loop
 FRESH_SECONDS = 0.01  # the same for an instance that has not served yet: it touches its memory for the first time
-QUICK_BEFORE = 0.001  # of computing, wherever: more is not quick
+QUICK_BEFORE = 0.002  # of computing on the loop: more is not quick
+QUICK_ON_THREAD = 0.004  # the same on a thread, where waiting for Python's lock costs time too
 APP_SHARE, NODE_SHARE = 0.05, 0.2  # of the loop's time, for tries that were not quick
 MOST_SPARED = 0.25  # seconds of its share that wait to be used
 QUICK_LOAD = 0.004  # of computing, until a new instance can serve
