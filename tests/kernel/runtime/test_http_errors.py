@@ -133,7 +133,7 @@ async def test_what_is_told_and_what_is_logged(live: Live, way: str) -> None:
     said = checked(reply, status, code)
     assert part in said["error"]
     # where it happened is for the author only
-    for inside in (b"main.js", b"prelude", b"    at ", b"/work/", b'stack":'):
+    for inside in (b"main.js", b"prelude", b"    at ", b"/kernel/", b'stack":'):
         assert inside not in reply.body
     lines = await logged(live, "fails", reply)
     assert lines, "nothing is logged"
