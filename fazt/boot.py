@@ -7,7 +7,7 @@ and its `MIGRATIONS`. A part added tomorrow is one line here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,10 +24,12 @@ from kernel.base.ids import new_id
 from kernel.base.settings import Setting, Settings
 from kernel.base.site import Site
 from kernel.base.tables import Migration, Sweep, Table
-from kernel.data import kv
+from kernel.data import batch, docs, indexes, kv, objects, quota, sql, streams, text, vectors
+from kernel.data.collections import Declared
 from kernel.fs import blobs, deploy, files, fork, gc, mounts, releases, trees, uploads, variants, zipped
 from kernel.fs.blobs import Content
 from kernel.fs.chores import Chores
+from kernel.fs.declared import DeclaredByFiles
 from kernel.fs.deploy import Checks
 from kernel.fs.edition import Editions
 from kernel.fs.known import KnownReleases
@@ -93,6 +95,15 @@ PARTS: tuple[ModuleType, ...] = (
     lineage,
     env,
     kv,
+    docs,
+    indexes,
+    text,
+    streams,
+    objects,
+    sql,
+    vectors,
+    batch,
+    quota,
     blobs,
     trees,
     releases,
@@ -135,6 +146,11 @@ def registry(parts: tuple[ModuleType, ...] = PARTS) -> Registry:
     return made
 
 
+def functions(parts: tuple[ModuleType, ...] = PARTS) -> dict[str, Callable[..., Any]]:
+    """What SQL may call beyond what SQLite has: same answer for same arguments."""
+    return {name: function for part in parts for name, function in getattr(part, "FUNCTIONS", {}).items()}
+
+
 def migrations(parts: tuple[ModuleType, ...] = PARTS) -> list[Migration]:
     return [migration for part in parts for migration in getattr(part, "MIGRATIONS", ())]
 
@@ -161,7 +177,7 @@ class Node:
             clock=self.clock,
             version=__version__,
             limit_of=self.settings.__getitem__,
-            functions={"audit_hash": activity.audit_hash},
+            functions=functions(parts),
         )
         try:
             self._wake(overrides or {})
@@ -226,6 +242,7 @@ class Node:
         """What runs apps' code. Nothing of it is loaded before the first request for such code."""
         self.editions = Editions(self.store, self.content)
         self.lowering = Lowering(self.store)
+        self.ports.fill(DeclaredByFiles(self.editions), Declared)
         self.programs = Programs(self.store, self.settings, self.editions, self.content, self.lowering, self.env)
         self.runtime = Runtime(
             Services(

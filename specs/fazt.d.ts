@@ -192,5 +192,5 @@ interface FaztStorage {
 
 declare const fazt: FaztGuest & {
   readonly storage: FaztStorage;
-  readonly app: Pick<FaztStorage, "kv">;
+  readonly app: Pick<FaztStorage, "kv"> & { readonly user: Pick<FaztStorage, "kv"> };
 };

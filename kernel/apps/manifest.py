@@ -10,6 +10,7 @@ import msgspec
 from kernel.apps.env_names import EnvWish, wishes
 from kernel.base.errors import FaztError
 from kernel.base.text import check_line
+from kernel.data.collections import StorageSaid
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ class Manifest(msgspec.Struct):
     limits: Limits = msgspec.field(default_factory=Limits)
     analytics: Analytics = msgspec.field(default_factory=Analytics)
     env: list[EnvWish] = msgspec.field(default_factory=list)
+    storage: StorageSaid = msgspec.field(default_factory=StorageSaid)
 
 
 def chosen(find: Callable[[str], T | None]) -> tuple[str, T] | None:

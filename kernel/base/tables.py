@@ -14,14 +14,18 @@ names a table outside its macros, or forgets its scope, cannot be prepared there
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self, cast
 
 Scope = Literal["app", "node"]
 _MACRO = re.compile(r"{(\w+)}")
+# what a statement leaves open: SQL that the room of the table makes, never words from outside
+_HOLE = re.compile(r"\[(\w+)\]")
 _RESERVED = re.compile(r":(app|user)\b")
 MINE = "app_id = :app and user_id = :user"
 
@@ -85,6 +89,8 @@ def by_name(table: Table) -> str:
 
 
 def expand(template: str, naming: Naming) -> str:
+    """The SQL of a template. A hole nobody filled is 1: a condition that always holds, the first column."""
+    template = _HOLE.sub("1", template)
     return _MACRO.sub(lambda found: TABLES[found[1]].rows(naming(TABLES[found[1]])), template)
 
 
@@ -103,6 +109,29 @@ class Statement:
 
     def render(self, naming: Naming) -> str:
         raise NotImplementedError
+
+    def filled(self, **holes: str) -> Self:
+        """The statement with SQL for its `[holes]`; made once for each filling that is in use."""
+        return cast(Self, _filled(self, tuple(holes.items())))
+
+
+@functools.lru_cache(2048)
+def _filled(statement: Statement, holes: tuple[tuple[str, str], ...]) -> Statement:
+    filling = dict(holes)
+    made = copy.copy(statement)
+    for name, text in vars(statement).items():
+        if name in ("template", "where", "body", "returning") and isinstance(text, str):
+            setattr(made, name, _HOLE.sub(lambda found: filling.get(found[1], found[0]), text))
+    sql = " ".join(filling.values())
+    if _RESERVED.search(sql):
+        raise TypeError(":app and :user are bound by the store, not by a statement")
+    added = [TABLES[name] for name in dict.fromkeys(_MACRO.findall(sql))]
+    for table in added:
+        if table.scope == "node" and room_of(table.module) != room_of(statement.module):
+            raise TypeError(f"{statement.module} may not name {table.name}, a table of {table.module}")
+    made.tables = tuple(dict.fromkeys((*statement.tables, *added)))
+    made.sql = made.render(by_name)
+    return made
 
 
 class Read(Statement):

@@ -60,7 +60,7 @@ class Entry(Struct, rename="camel", omit_defaults=True):
     expires_at: int | None = None
 
 
-@syscall("storage.kv.get", needs="storage:kv")
+@syscall("storage.kv.get", needs="storage:kv", personal=True)
 def kv_get(call: Call, key: Key) -> Json | UnsetType:
     """The value under a key; undefined when there is none or it has expired."""
     row = call.store.one(GET, key=key, now=call.now)
@@ -82,6 +82,7 @@ def kv_entry(call: Call, key: Key) -> Entry:
     http="POST /api/apps/{app}/storage/kv -> 201",
     cli="kv set <key> <value>",
     quiet=True,
+    personal=True,
 )
 def kv_set(call: Call, key: Key, value: Json, ttl: Duration | None = None) -> Write[Saved]:
     """Store a value; with a ttl it vanishes by itself."""

@@ -99,6 +99,9 @@ def audit_hash(previous: str, *fields: object) -> str:
     return hashlib.sha256("\x1f".join([previous, *map(str, fields)]).encode()).hexdigest()
 
 
+FUNCTIONS = {"audit_hash": audit_hash}
+
+
 class Activity(msgspec.Struct):
     id: str
     at: int

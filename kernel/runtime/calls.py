@@ -13,6 +13,7 @@ import msgspec
 
 from kernel.base.errors import FaztError
 from kernel.base.json import encode
+from kernel.runtime.guest import personally
 
 if TYPE_CHECKING:
     from kernel.runtime.invocation import Invocation
@@ -77,12 +78,12 @@ class Calls:
                 self._drains.append(id)
             else:
                 self._loop.call_soon(self._settle, id, b"v", b"")
-        elif op.partition(":")[0].isdigit():
+        elif op.partition(":")[0].rstrip("u").isdigit():
             number, _, handle = op.partition(":")
             guest = self._invocation.guest
             assert guest
             data = guest.take(int(handle)) if handle.isdigit() and len(handle) < 12 else None
-            self._later(id, self._syscall(int(number), argument, data))
+            self._later(id, self._syscall(int(number.rstrip("u")), argument, data, number.endswith("u")))
         elif op == "body.read":
             self._later(id, self._read_body())
         elif op == "body.form":
@@ -97,8 +98,9 @@ class Calls:
 
     # --- what takes its time
 
-    async def _syscall(self, number: int, argument: bytes, data: bytes | None) -> Any:
-        services, call = self._invocation.services, self._invocation.call()
+    async def _syscall(self, number: int, argument: bytes, data: bytes | None, personal: bool) -> Any:
+        services, serving = self._invocation.services, self._invocation
+        call = personally(serving, services, number) if personal else serving.call()
         result = services.asynchronous(number)(call, argument, data)
         return await services.driver.settle(services.registry.entries[number], call, result, {})
 

@@ -6,6 +6,8 @@ needs somebody is refused. `ask` runs on an app thread, everything else of it to
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import os
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +24,7 @@ from kernel.runtime.opened import MOST_EFFORT, MOST_TEXT, Effort
 from kernel.runtime.program import FRAME, Program
 from kernel.runtime.services import Services
 from kernel.syscall.call import Call
-from kernel.syscall.plan import Scan, Write
+from kernel.syscall.plan import Later, Parcel, Scan, Write
 
 MOST_SERVED = 1000
 MOST_STASHED = 16
@@ -45,8 +47,10 @@ class Serving:
     deadline: float = 0.0
     here = False  # tried on the event loop: nothing may be waited for
     waited = False  # it waited for the disk, or may have
+    loop: asyncio.AbstractEventLoop  # where what waits for others goes on
 
-    def call(self) -> Call:
+    def call(self, personal: bool = False) -> Call:
+        """In the name of the app; `personal`: for the rows of who is signed in."""
         raise NotImplementedError
 
     def hold(self, plan: Write[Any]) -> None:
@@ -148,6 +152,8 @@ class Guest:
     def ask(self, op: str, arg: bytes, data: bytes | memoryview | None) -> Reply:
         if op.isdigit():
             return self._syscall(int(op), arg, data)
+        if op[-1:] == "u" and op[:-1].isdigit():
+            return self._syscall(int(op[:-1]), arg, data, personal=True)
         answer = OPS.get(op)
         if answer is not None:
             return answer(self, arg, data)
@@ -163,18 +169,20 @@ class Guest:
             return _reply(intl(op, arg))
         raise FaztError("INVALID_ARGUMENT", f"There is no {op[:40]}.")
 
-    def _syscall(self, number: int, arg: bytes, data: bytes | memoryview | None) -> Reply:
+    def _syscall(self, number: int, arg: bytes, data: bytes | memoryview | None, personal: bool = False) -> Reply:
         services = self._services
         adapter = services.adapter(number)
-        call = self.needed.call()
+        call = personally(self.needed, services, number) if personal else self.needed.call()
         call.now = call.store.now = services.clock.now()  # type: ignore[attr-defined]
         result = adapter(call, arg, None if data is None else bytes(data))
+        if isinstance(result, Later):
+            result = self._waited_for(result)
         if isinstance(result, Write):
-            if services.blind(number):
-                # nobody waits for what it gives back
+            if services.blind(number) or (result.steps and result.known is not msgspec.UNSET):
+                # what is written decides nothing of what the code hears
                 if self.needed.here:
                     self.needed.hold(result)
-                    return None
+                    return None if services.blind(number) else said(result.known, False)
             else:
                 self._on_thread()
             rows: list[list[Any]] = []
@@ -188,7 +196,26 @@ class Guest:
             self._on_thread()
             with services.threads.off():
                 result = services.store.scan_blocking(result)
+        if isinstance(result, Parcel):
+            # the bytes lie ready, under the number that stands beside what is said of them
+            return encode(result.about)[:-1] + b',"$bytes":%d}' % self.keep(result.data)
         return said(result, services.quiet(number))
+
+    def _waited_for(self, later: Later[Any]) -> Any:
+        """What others say to it, until the deadline; meanwhile somebody else may run."""
+        self._on_thread()
+        serving, services = self.needed, self._services
+
+        async def work() -> Any:
+            return await later.work()
+
+        with services.threads.off():
+            waiting = asyncio.run_coroutine_threadsafe(work(), serving.loop)
+            try:
+                return waiting.result(max(0.0, serving.deadline - services.clock.monotonic()))
+            except concurrent.futures.TimeoutError:
+                waiting.cancel()
+                raise FaztError("TIMEOUT", "It took longer than the request may.", "Try again later.") from None
 
     def _on_thread(self) -> None:
         """What follows changes something, or takes its time."""
@@ -276,6 +303,15 @@ OPS: dict[str, Callable[[Guest, bytes, Any], Reply]] = {
     "private.exists": Guest._private_exists,
     "private.list": Guest._private_list,
 }
+
+
+def personally(serving: Serving, services: Services, number: int) -> Call:
+    """A call for the rows of who is signed in."""
+    services.check_personal(number)
+    call = serving.call(personal=True)
+    if not call.person:
+        raise FaztError("LOGIN_REQUIRED", f"{services.personal_name(number)} requires login.", "Sign in first.")
+    return call
 
 
 def said(result: Any, quiet: bool) -> Reply:

@@ -42,7 +42,7 @@ class Try(Serving, Pending):
         self.deadline = runtime.services.clock.monotonic() + program.limits.wall
         self.said: list[tuple[str, str]] = []
         self.steps: list[Step] = []
-        self._call: Call | None = None
+        self._made: dict[bool, Call] = {}
         self._future: asyncio.Future[Outcome] | None = None
         self._anew: Pending | None = None
         self._guest: Guest | None = None
@@ -202,17 +202,26 @@ class Try(Serving, Pending):
 
     # --- what its code asks
 
-    def call(self) -> Call:
-        if self._call is None:
-            self._call = self.runtime.services.call(self.program.app, self.request)
-        return self._call
+    def call(self, personal: bool = False) -> Call:
+        if personal and self._loading:
+            raise FaztError("NO_REQUEST", "There is no request while a module is loaded.")
+        made = self._made.get(personal)
+        if made is None:
+            made = self.runtime.services.call(self.program.app, self.request, self.incoming.person, personal)
+            if self.steps:
+                made.store = Written.over(made.store)
+            self._made[personal] = made
+        if self.incoming.user is not None:
+            # a module is loaded for everybody: in nobody's name
+            made.person = "" if self._loading else self.incoming.person
+        return made
 
     def hold(self, plan: Write[Any]) -> None:
         """Keep what is to be written until the end."""
         self.steps.extend(plan.steps)
-        call = self.call()
-        if not isinstance(call.store, Written):
-            call.store = Written.over(call.store)
+        for call in self._made.values():
+            if not isinstance(call.store, Written):
+                call.store = Written.over(call.store)
 
     def body(self) -> bytes:
         if self._loading:

@@ -116,6 +116,11 @@ class Incoming:
         self.form: Pairs | None = None
         self.files: list[tuple[Part, Any]] = []
 
+    @property
+    def person(self) -> str:
+        """Whose rows are meant by those of who is signed in."""
+        return self.user.id if self.user is not None else ""
+
     def part(self, index: int, start: int, length: int) -> bytes:
         """Some of a file of its form."""
         if not 0 <= index < len(self.files):

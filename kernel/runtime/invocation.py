@@ -46,7 +46,7 @@ class Invocation(Serving, Pending):
         self._route = route_of(incoming)
         self.request = incoming.id
         services = runtime.services
-        self.services, self._loop = services, asyncio.get_running_loop()
+        self.services, self.loop = services, asyncio.get_running_loop()
         self._began = services.clock.monotonic()
         self.deadline = self._began + program.limits.wall
         self.limits = Limits(program.limits.cpu, self.deadline, services.threads.demote, SLOW_SECONDS)
@@ -54,7 +54,7 @@ class Invocation(Serving, Pending):
         self._outcome: asyncio.Future[Outcome] | None = None
         self._said = Quota(services.lines, program.app, request=incoming.id, release=program.release)
         self.guest: Guest | None = None
-        self._call: Call | None = None
+        self._made: dict[bool, Call] = {}
         self._trace: Trace | None = None  # of the error it failed with, in the author's lines
         self._cold = False
         self._inbox: list[bytes] = []
@@ -77,7 +77,7 @@ class Invocation(Serving, Pending):
     def outcome(self) -> asyncio.Future[Outcome]:
         """What comes of it, for who has to wait; `done` for who asks now."""
         if self._outcome is None:
-            self._outcome = self._loop.create_future()
+            self._outcome = self.loop.create_future()
             self._tell()
         return self._outcome
 
@@ -299,10 +299,17 @@ class Invocation(Serving, Pending):
 
     # --- what its code asks while a step runs, on an app thread
 
-    def call(self) -> Call:
-        if self._call is None:
-            self._call = self.services.call(self.program.app, self.request)
-        return self._call
+    def call(self, personal: bool = False) -> Call:
+        if personal:
+            self._only_bound()
+        made = self._made.get(personal)
+        if made is None:
+            made = self.services.call(self.program.app, self.request, self.incoming.person, personal)
+            self._made[personal] = made
+        if self.incoming.user is not None:
+            # a module is loaded for everybody: in nobody's name
+            made.person = "" if self._loading else self.incoming.person
+        return made
 
     def body(self) -> bytes:
         self._only_bound()
@@ -337,7 +344,7 @@ class Invocation(Serving, Pending):
         pushed = self.flow.pushed if self.flow else 0
         if self.flow and self._answered:
             left = min(left, STREAM_IDLE_SECONDS)
-        self._alarm = self._loop.call_later(max(0.0, left), self._late, pushed)
+        self._alarm = self.loop.call_later(max(0.0, left), self._late, pushed)
 
     def _late(self, pushed: int) -> None:
         self._alarm = None
@@ -352,7 +359,7 @@ class Invocation(Serving, Pending):
             if not self._answered and not self._gone and now > self.deadline + 2:
                 self._end(FaztError("TIMEOUT", "The handler took too long."))
             else:
-                self._alarm = self._loop.call_later(0.25, self._late, pushed)
+                self._alarm = self.loop.call_later(0.25, self._late, pushed)
             return
         if self._stop_waiting():
             self._end(FaztError("SERVICE_UNAVAILABLE", "This app is busy.", retry_after=1))

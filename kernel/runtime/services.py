@@ -81,6 +81,15 @@ class Services:
         """Does it write something, and say nothing to the code that asked for it?"""
         return self._blind[number]
 
-    def call(self, app: str, trace: str) -> Call:
+    def check_personal(self, number: int) -> None:
+        if number >= len(self._adapters) or not self.registry.entries[number].declared.personal:
+            raise FaztError("INVALID_ARGUMENT", "There is no such capability.")
+
+    def personal_name(self, number: int) -> str:
+        """What the code calls it by."""
+        return "fazt.app.user." + (self.registry.entries[number].declared.js or "").removeprefix("storage.")
+
+    def call(self, app: str, trace: str, person: str = "", personal: bool = False) -> Call:
         who = Who(kind="app", id=app, name=app, role="user")
-        return self.driver.call(who, "js", app=app, trace=trace, grants=self.grants)
+        user = person if personal else ""
+        return self.driver.call(who, "js", app=app, user=user, trace=trace, grants=self.grants, person=person)

@@ -22,6 +22,10 @@ class ScopedStore:
     def __init__(self, reader: Callable[[], apsw.Connection], limit_of: LimitOf, app: str, user: str, now: int) -> None:
         self._reader, self._limit_of, self.app, self.user, self.now = reader, limit_of, app, user, now
 
+    def of(self, user: str) -> ScopedStore:
+        """The same app's rows of one of its people."""
+        return type(self)(self._reader, self._limit_of, self.app, user, self.now)
+
     # --- reads: one indexed look-up, here and now
 
     def one(self, read: Read, /, **params: Any) -> Any:

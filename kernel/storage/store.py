@@ -50,15 +50,16 @@ class Store:
         self.limit_of = limit_of or (lambda name: 1 << 62)
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
+        self._functions = dict(functions or {})
         # grows with every change of what visitors see, before the change is answered
         self.generation = 0
         self._generations = itertools.count(1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="fazt-reader")
         # what takes longer than a scan must not keep the scans waiting
         self._aside = ThreadPoolExecutor(ASIDE, thread_name_prefix="fazt-aside")
-        self.writer = Writer(self._prepared(tuple(migrations), version, functions or {}))
+        self.writer = Writer(self._prepared(tuple(migrations), version))
 
-    def _prepared(self, migrations: Sequence[Migration], version: str, functions: Functions) -> apsw.Connection:
+    def _prepared(self, migrations: Sequence[Migration], version: str) -> apsw.Connection:
         new = not self.path.exists()
         if new:
             # nobody else on the machine may read what people store
@@ -73,9 +74,12 @@ class Store:
             schema.check(connection, self.tables)
         except apsw.Error as error:
             raise _unusable(self.path, error) from error
-        for name, function in functions.items():
-            connection.create_scalar_function(name, function, deterministic=True)
+        self._teach(connection)
         return connection
+
+    def _teach(self, connection: apsw.Connection) -> None:
+        for name, function in self._functions.items():
+            connection.create_scalar_function(name, function, deterministic=True)
 
     def _copy_before_migrating(self, connection: apsw.Connection) -> None:
         folder = self.path.parent / "backups" / self.path.stem
@@ -101,6 +105,7 @@ class Store:
         except AttributeError:
             try:
                 connection = local.connection = open_reader(self.path)
+                self._teach(connection)
             except apsw.Error as error:
                 raise understood(error) from error
             local.budget = Budget(connection)

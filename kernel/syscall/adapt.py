@@ -62,7 +62,7 @@ def _value(parameter: Parameter, source: str, code: str) -> str:
 def for_javascript(declared: Declaration, number: int) -> Callable[..., Any]:
     """`adapter(call, arguments: JSON array, data: bytes | None)`, for calls from an app."""
     positional = [p for p in declared.parameters if not p.option and not p.many and not p.is_bytes]
-    options = [p for p in declared.parameters if p.option]
+    options = [p for p in declared.parameters if p.option and not p.outside]
     many = next((p for p in declared.parameters if p.many), None)
     scope: dict[str, Any] = {
         "fn": declared.fn,
@@ -163,6 +163,9 @@ def for_names(declared: Declaration, number: int) -> Named:
             value = getattr(given, p.name) if p.name in in_body else _sent(p, raw, files)
             if p.many:
                 positional.extend(value or ())
+            elif p.outside:
+                if value is not None:
+                    call.be(value)
             elif p.option:
                 named[p.name] = value
             else:

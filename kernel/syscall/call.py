@@ -20,6 +20,7 @@ class Scoped(Protocol):
     app: str
     user: str
 
+    def of(self, user: str) -> Scoped: ...
     def one(self, read: Read, /, **params: Any) -> Any: ...
     def all(self, read: Read, /, **params: Any) -> list[Any]: ...
     def scan(self, *reads: tuple[Read, dict[str, Any]], then: Any) -> Scan[Any]: ...
@@ -69,6 +70,7 @@ class Call:
         "grants",
         "meter",
         "now",
+        "person",
         "ports",
         "rec",
         "role",
@@ -91,9 +93,12 @@ class Call:
         app: str | None = None,
         grants: frozenset[str] = frozenset(),
         deadline: float | None = None,
+        person: str = "",
     ) -> None:
         self.who, self.store, self.ports, self.clock, self.meter = who, store, ports, clock, meter
         self.via, self.trace, self.app, self.grants, self.deadline = via, trace, app, grants, deadline
+        # who is signed in where an app's code asks, or whose rows are meant; `store.user` says whose they are
+        self.person = person or store.user
         self.role = ROLES[who.role]
         self.now = clock.now()
         self.rec: list[Any] | None = None
@@ -101,6 +106,10 @@ class Call:
     @property
     def user(self) -> str:
         return self.store.user
+
+    def be(self, user: str) -> None:
+        """From now on it is about the rows of this person."""
+        self.person, self.store = user, self.store.of(user)
 
     def after(self, duration: int | None) -> int | None:
         """The moment a duration from now, for expiry times."""

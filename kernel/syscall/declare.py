@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import msgspec
 
 from kernel.syscall.call import ROLES
-from kernel.syscall.plan import Page, Scan, Write
-from kernel.syscall.words import JSON, WORDS, AppRef, AsTyped, Duration, Integer, Number, Secret, Text, Upload
+from kernel.syscall.plan import Later, Page, Scan, Write
+from kernel.syscall.words import JSON, WORDS, AppRef, AsTyped, Duration, Integer, Number, Secret, Text, Upload, UserRef
 
 REQUIRED = inspect.Parameter.empty
 MOST_FILE = 100 * 1024 * 1024
@@ -36,6 +36,7 @@ class Parameter:
     default: t.Any = REQUIRED
     option: bool = False  # keyword-only
     many: bool = False  # *values
+    outside: bool = False  # for people only: it fills the call, apps do not see it
 
     @property
     def required(self) -> bool:
@@ -116,6 +117,7 @@ class Declaration:
         body: int = MOST_FILE,
         deleted: bool = False,
         quiet: bool = False,
+        personal: bool = False,
         since: str = "0.1.0",
     ) -> None:
         self.name, self.fn, self.needs, self.role = name, fn, needs, role
@@ -126,11 +128,15 @@ class Declaration:
         self.deleted = deleted
         # `quiet`: JavaScript gets nothing back, where other doors answer with what was made
         self.quiet = quiet
+        # `personal`: there for the rows of one person too, as `fazt.app.user.…` and with `user` from outside
+        self.personal = personal
         self.js = name if js is True else js or None
         self.module = fn.__module__
         self.doc = inspect.cleandoc(fn.__doc__ or "")
         hints = t.get_type_hints(fn, include_extras=True)
         self.parameters = [_parameter(p, hints) for p in list(inspect.signature(fn).parameters.values())[1:]]
+        if personal:
+            self.parameters.append(Parameter("user", UserRef | None, None, option=True, outside=True))
         self.returns = hints.get("return", t.Any)
         self.colour: Colour = _colour(fn, self.returns)
         self.route = self._route(http) if http else None
@@ -171,9 +177,11 @@ class Declaration:
     @property
     def answer(self) -> t.Any:
         """The type of what the caller gets, without the plan around it."""
-        if self.colour == "stream" or t.get_origin(self.returns) in (Write, Scan):
+        if self.colour == "stream":
             return t.get_args(self.returns)[0]
-        return self.returns
+        # of several plans the first says it: they differ in how they come to the answer
+        first = _members(self.returns)[0]
+        return t.get_args(first)[0] if t.get_origin(first) in (Write, Scan, Later) else self.returns
 
     def _route(self, text: str) -> Route:
         matched = _HTTP.fullmatch(text)
@@ -290,8 +298,9 @@ def _colour(fn: Callable[..., t.Any], returns: t.Any) -> Colour:
         return "stream"
     if inspect.iscoroutinefunction(fn):
         return "async"
-    origin = t.get_origin(returns) or returns
-    return "write" if origin is Write else "scan" if origin is Scan else "value"
+    first = _members(returns)[0]
+    origin = t.get_origin(first) or first
+    return "write" if origin is Write else "scan" if origin in (Scan, Later) else "value"
 
 
 def plain(kind: t.Any) -> t.Any:

@@ -13,7 +13,7 @@ from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
 from kernel.syscall.call import Call, Ports, Scoped, Who
 from kernel.syscall.declare import Declaration
-from kernel.syscall.plan import Scan, Step, Write
+from kernel.syscall.plan import Later, Scan, Step, Write
 from kernel.syscall.registry import Entry, Registry
 
 
@@ -45,6 +45,7 @@ class Driver:
         user: str = "",
         trace: str = "",
         grants: frozenset[str] = frozenset(),
+        person: str = "",
     ) -> Call:
         meter = self.meters.get(app or "")
         if meter is None:
@@ -59,6 +60,7 @@ class Driver:
             trace=trace,
             app=app,
             grants=grants,
+            person=person,
         )
 
     async def invoke(
@@ -88,6 +90,8 @@ class Driver:
         declared = entry.declared
         if inspect.isawaitable(result):
             result = await result
+        if isinstance(result, Later):
+            result = await result.work()
         # said after it ran: it may have made the app it is about
         resource = _resource(call, declared, values)
         if isinstance(result, Write):

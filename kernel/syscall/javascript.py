@@ -10,6 +10,7 @@ import msgspec
 
 from kernel.base.json import plain as as_plain
 from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_struct, plain
+from kernel.syscall.plan import Parcel
 from kernel.syscall.registry import Entry
 from kernel.syscall.words import WORDS, Upload
 
@@ -37,13 +38,16 @@ def descriptor(entry: Entry) -> dict[str, Any]:
         "async": declared.colour in ("async", "stream"),
         "stream": declared.colour == "stream",
         "void": declared.quiet,
+        "personal": declared.personal,
+        # bytes come beside what is said of them
+        "parcel": Parcel in (declared.answer, *t.get_args(declared.answer)),
         "args": [p.public for p in positional],
         # JSON has no `undefined`: the prelude fills holes with the defaults before it sends the array
         "defaults": [None if p.required else _jsonable(p.default) for p in positional if not p.is_bytes],
         # where any JSON may stand, a number that is none becomes null, as JSON has it; elsewhere it is a mistake
         "json": [index for index, p in enumerate(p for p in positional if not p.is_bytes) if p.holds_json],
         "required": sum(p.required for p in positional),
-        "options": [p.camel for p in declared.parameters if p.option],
+        "options": [p.camel for p in declared.parameters if p.option and not p.outside],
         "bytes": next((i for i, p in enumerate(positional) if p.is_bytes), -1),
         "rest": any(p.many for p in declared.parameters),
     }
@@ -61,7 +65,7 @@ def signature(declared: Declaration) -> str:
             parts.append(f"...{p.public}: {typescript(p.type)}[]")
         elif not p.option:
             parts.append(f"{p.public}{_optional(p)}: {typescript(p.type)}")
-    options = [p for p in declared.parameters if p.option]
+    options = [p for p in declared.parameters if p.option and not p.outside]
     if options:
         mark = "" if any(p.required for p in options) else "?"
         fields = "; ".join(f"{p.camel}{_optional(p)}: {typescript(p.type)}" for p in options)
@@ -137,7 +141,11 @@ def declarations_file(entries: t.Iterable[Entry], guest: str = "") -> str:
             "",
             "declare const fazt: FaztGuest & {",
             "  readonly storage: FaztStorage;",
-            *([f"  readonly app: Pick<FaztStorage, {stores}>;"] if stores else []),
+            *(
+                [f"  readonly app: Pick<FaztStorage, {stores}> & {{ readonly user: Pick<FaztStorage, {stores}> }};"]
+                if stores
+                else []
+            ),
             *_members(tree, "  "),
             "};",
             "",

@@ -6,10 +6,10 @@ event loop (which awaits). Plans add up: `a + b` is one atomic batch whose answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from kernel.base.errors import FaztError
 from kernel.base.tables import Read
@@ -32,15 +32,22 @@ def expect(count: int, error: FaztError) -> Step:
 
 
 class Write(Generic[T]):
-    """Statements to apply as one, and how their rows become the answer (called after COMMIT)."""
+    """Statements to apply as one, and how their rows become the answer (called after COMMIT).
 
-    __slots__ = ("steps", "then")
+    `known` is the answer where no row decides it: who may not wait can go on with it, though not give it out.
+    """
 
-    def __init__(self, steps: Sequence[Step], then: Callable[[list[list[Any]]], T] | None = None) -> None:
-        self.steps, self.then = tuple(steps), then
+    __slots__ = ("known", "steps", "then")
+
+    def __init__(
+        self, steps: Sequence[Step], then: Callable[[list[list[Any]]], T] | None = None, known: Any = UNSET
+    ) -> None:
+        self.steps, self.then, self.known = tuple(steps), then, known
 
     def __add__(self, other: Write[Any]) -> Write[T]:
         mine, theirs, count = self.then, other.then, len(self.steps)
+        if theirs is None and self.known is not UNSET:
+            return Write((*self.steps, *other.steps), mine, self.known)
 
         def both(rows: list[list[Any]]) -> Any:
             answer = mine(rows[:count]) if mine else None
@@ -52,10 +59,14 @@ class Write(Generic[T]):
 
     def expect(self, count: int, error: FaztError) -> Write[T]:
         """Only if the last statement changes `count` rows; otherwise nothing of the batch happens."""
-        return Write((*self.steps, expect(count, error)), self.then)
+        return Write((*self.steps, expect(count, error)), self.then, self.known)
 
     def giving(self, answer: Callable[[list[list[Any]]], Item]) -> Write[Item]:
         return Write(self.steps, answer)
+
+    def saying(self, answer: Item) -> Write[Item]:
+        """With an answer that is known already."""
+        return Write(self.steps, lambda _: answer, answer)
 
     def result(self, rows: list[list[Any]]) -> T | None:
         return self.then(rows) if self.then else None
@@ -68,6 +79,26 @@ class Scan(Generic[T]):
 
     def __init__(self, reads: Sequence[tuple[Read, Mapping[str, Any]]], then: Callable[[list[list[Any]]], T]) -> None:
         self.reads, self.then = tuple(reads), then
+
+
+class Later(Generic[T]):
+    """Work that waits for others: the loop awaits it, an app's thread waits for it until its deadline.
+
+    What it gives may be a plan again.
+    """
+
+    __slots__ = ("work",)
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self.work = work
+
+
+class Parcel(NamedTuple):
+    """An answer of bytes, with what is said of them. HTTP sends the bytes as this media type, never to be run."""
+
+    about: Struct
+    data: bytes
+    mime: str = "application/octet-stream"
 
 
 class Page(Struct, Generic[Item]):

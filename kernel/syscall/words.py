@@ -105,6 +105,15 @@ class AppRef(Line):
     explain = "must be an app id or alias: small letters, digits, hyphens"
 
 
+class UserRef(Line):
+    """One of an app's people, by id."""
+
+    least = 1
+    most = 63
+    pattern = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+    explain = "must be the id of a user"
+
+
 class Secret(str):
     """A value that is never logged, recorded or shown."""
 

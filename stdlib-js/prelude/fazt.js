@@ -3,7 +3,7 @@
 import { asked, bytes, host, packed } from "./bridge.js";
 import { promised } from "./calls.js";
 import { invalid } from "./errors.js";
-import { JSON, Number, Object } from "./primordials.js";
+import { JSON, Number, Object, String, TextDecoder, btoa } from "./primordials.js";
 
 const { stringify } = JSON;
 const STORES = ["kv", "ds", "s3"];
@@ -15,6 +15,8 @@ export function registry(descriptors, root) {
     if (!descriptor.path || descriptor.stream) continue;
     const fn = made(descriptor);
     for (const path of [descriptor.path, ...(descriptor.alias ?? [])]) place(root, path, fn);
+    // the same for the rows of who is signed in
+    if (descriptor.personal) place(root, descriptor.path.replace("storage.", "app.user."), made(descriptor, "u"));
   }
   for (const store of STORES) {
     if (root.storage?.[store]) root.app[store] ??= root.storage[store];
@@ -29,15 +31,39 @@ function place(root, path, fn) {
   node[last] = fn;
 }
 
-function made(descriptor) {
-  const op = `${descriptor.op}`;
+function made(descriptor, suffix = "") {
+  const fn = plain(descriptor, suffix);
+  const whole = descriptor.parcel ? (...given) => unpacked(fn(...given)) : fn;
+  return Object.defineProperty(whole, "name", { value: descriptor.path.split(".").pop() });
+}
+
+/** Bytes came beside what is said of them. */
+function unpacked(about) {
+  if (about === null || about === undefined) return about;
+  const { $bytes: handle, ...said } = about;
+  const bytes = host("take", `${handle}`);
+  said.data = bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+  return Object.defineProperties(said, {
+    text: { value: () => new TextDecoder().decode(bytes) },
+    base64: { value: () => encoded(bytes) },
+  });
+}
+
+function encoded(bytes) {
+  let binary = "";
+  for (let at = 0; at < bytes.length; at += 4096) binary += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return btoa(binary);
+}
+
+function plain(descriptor, suffix) {
+  const op = `${descriptor.op}${suffix}`;
   const name = `fazt.${descriptor.path}`;
   const at = descriptor.bytes;
   const collect = descriptor.rest ? packed : collector(descriptor, name);
   const send = descriptor.async ? promised : asked;
   // one text is what most calls are given
   const single = at < 0 && !descriptor.rest && descriptor.required <= 1 && descriptor.args.length > 0;
-  const fn = single
+  return single
     ? {
         call(first) {
           if (arguments.length === 1 && typeof first === "string") return send(op, `[${stringify(first)}]`);
@@ -53,8 +79,6 @@ function made(descriptor) {
           if (data === undefined || !descriptor.async) return send(op, json, data);
           return promised(`${op}:${host("stash", "", data)}`, json);
         };
-  Object.defineProperty(fn, "name", { value: descriptor.path.split(".").pop() });
-  return fn;
 }
 
 /** From what a call was given to the JSON array the host reads: holes filled, trailing ones cut, options last. */

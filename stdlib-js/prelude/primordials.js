@@ -2,5 +2,5 @@
 export const {
   Array, ArrayBuffer, DOMException, Date, Error, FormData, Iterator, JSON, Map, Math, Number, Object, Promise,
   ReadableStream, Reflect, RegExp, Response, Set, String, Symbol, TypeError, URL, URLSearchParams, Uint32Array,
-  Uint8Array, WeakMap, WeakSet, decodeURIComponent, encodeURI, encodeURIComponent,
+  TextDecoder, Uint8Array, WeakMap, WeakSet, btoa, decodeURIComponent, encodeURI, encodeURIComponent,
 } = globalThis;

@@ -16,9 +16,8 @@ import apsw
 import apsw.ext
 import pytest
 
-from fazt.boot import PARTS, declared, migrations
+from fazt.boot import PARTS, declared, functions, migrations
 from kernel.base.tables import MINE, STATEMENTS, TABLES, Append, Naming, Patch, Read, Remove, Statement, Sweep, Table
-from kernel.observe.activity import audit_hash
 from kernel.storage import schema
 from kernel.storage.scoped import add_sql, count_sql, insert_sql, put_sql, uncount_sql
 
@@ -35,7 +34,8 @@ class Scratch:
 
     def __init__(self) -> None:
         self.connection = apsw.Connection(":memory:")
-        self.connection.create_scalar_function("audit_hash", audit_hash)
+        for name, function in functions().items():
+            self.connection.create_scalar_function(name, function, deterministic=True)
         schema.migrate(self.connection, [schema.STORAGE, *migrations()], 1, "test")
         found = self.connection.execute(
             "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'"

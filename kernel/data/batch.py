@@ -1,0 +1,3 @@
+"""Several changes as one."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Indexes of collections."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Blobs by key."""
+
+from __future__ import annotations

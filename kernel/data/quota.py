@@ -1,0 +1,3 @@
+"""How much an app may store."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Tables of an app, asked in SQL that cannot leave them."""
+
+from __future__ import annotations

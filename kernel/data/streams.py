@@ -1,0 +1,3 @@
+"""Collections of events: much is written, little is read, and what is old goes."""
+
+from __future__ import annotations

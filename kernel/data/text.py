@@ -1,0 +1,3 @@
+"""Full-text search in collections."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Texts with vectors, found by nearness."""
+
+from __future__ import annotations
