@@ -1,3 +1,9 @@
-"""How much an app may store."""
+"""What an app may keep altogether."""
 
 from __future__ import annotations
+
+from kernel.syscall import Call
+
+
+def room(call: Call, more: int) -> None:
+    """Refuse what the app has no room for."""

@@ -12,16 +12,23 @@ from aiohttp.multipart import BodyPartReader
 from kernel.apps.caller import Caller
 from kernel.base.errors import FaztError, invalid, not_found
 from kernel.net.asked import Asked, too_large
-from kernel.net.envelope import json_object, success
+from kernel.net.envelope import json_object, json_value, success
 from kernel.net.events import Streams
 from kernel.net.formats import FORMATS
 from kernel.net.parts import MOST_FIELD, file_of, text_of
 from kernel.net.router import Endpoint, Router
-from kernel.syscall import Call, Page, Upload, Who
+from kernel.syscall import Call, Declaration, Page, Upload, Who
 from kernel.syscall.declare import MOST_FILE
+from kernel.syscall.plan import Parcel
 from kernel.syscall.registry import Entry
 
 Values = dict[str, Any]
+# what somebody stored is saved by a browser, never shown and never run
+NEVER_RUN = {
+    "Content-Disposition": "attachment",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
 
 
 class Api:
@@ -97,11 +104,15 @@ class Api:
         request, declared = asked.request, entry.declared
         files: dict[str, Upload] = {}
         raw: bytes | None = None
-        values, lax = _query(request), True
+        values, lax = _unfolded(_query(request), declared), True
         if any(p.is_bytes for p in declared.parameters):
             raw = await asked.body(declared.body)
         elif any(p.is_upload for p in declared.parameters):
             values.update(await self._multipart(asked, files))
+        elif declared.whole:
+            if declared.whole in values:
+                raise invalid(declared.whole, "is the body")
+            values[declared.whole] = json_value(await asked.body())
         elif request.method not in ("GET", "HEAD", "DELETE"):
             if values:
                 raise FaztError(
@@ -159,6 +170,18 @@ def _query(request: web.BaseRequest) -> Values:
     return values
 
 
+def _unfolded(values: Values, declared: Declaration) -> Values:
+    """JSON in a query is written as JSON."""
+    for p in declared.parameters:
+        for name in {p.public, p.camel} if p.is_json else ():
+            if name in values:
+                try:
+                    values[name] = json_value(values[name].encode())
+                except FaztError as error:
+                    raise invalid(name, "is not JSON") from error
+    return values
+
+
 def _ends_in_parameter(entry: Entry) -> bool:
     return entry.declared.route is not None and entry.declared.route.path.endswith("}")
 
@@ -175,12 +198,21 @@ def _response(entry: Entry, call: Call, result: Any, suffix: str) -> web.Respons
             charset="utf-8",
             headers={"Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'"},
         )
+    if isinstance(result, Parcel):
+        return _parcel(result)
     if route.mime:
         body_bytes = result if isinstance(result, bytes) else str(result).encode()
         response = web.Response(body=body_bytes, status=route.status, content_type=route.mime)
         if route.mime == "application/octet-stream":
-            # what somebody stored is never run on this host
-            response.headers["Content-Disposition"] = "attachment"
-            response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+            response.headers.update(NEVER_RUN)
         return response
     return success(result, route.status)
+
+
+def _parcel(parcel: Parcel) -> web.Response:
+    """What somebody stored, as it is: saved, never run on this host."""
+    response = web.Response(body=parcel.data, headers={"Content-Type": parcel.mime, **NEVER_RUN})
+    said = getattr(parcel.about, "hash", None)
+    if said:
+        response.headers["ETag"] = f'"{said}"'
+    return response

@@ -59,12 +59,18 @@ def json_object(body: bytes) -> dict[str, Any]:
     """The named values of a body. A value no JSON may have is refused by the name of its field."""
     if not body:
         return {}
+    value = json_value(body)
+    if not isinstance(value, dict):
+        raise FaztError("INVALID_JSON", "The body must be a JSON object.")
+    return value
+
+
+def json_value(body: bytes) -> Any:
+    """The JSON of a body, or of a word in a query."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _blame(body, error) from None
-    if not isinstance(value, dict):
-        raise FaztError("INVALID_JSON", "The body must be a JSON object.")
     if len(body) <= TWICE_WITHIN:
         _refuse_twice(body)
     return value

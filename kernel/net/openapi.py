@@ -87,11 +87,12 @@ def _operation(declared: Declaration, schemas: Schemas) -> dict[str, Any]:
     in_path = set(route.words)
     in_query = route.method in ("GET", "DELETE") or any(p.is_bytes for p in declared.parameters)
     parameters = [_parameter("app", "path", {"type": "string"}, True)] if "app" in in_path else []
+    in_query = in_query or bool(declared.whole)
     body: list[str] = []
     for p in declared.parameters:
         if p.name in in_path or p.public in in_path:
             parameters.append(_parameter(p.public, "path", schemas.parameter(p), True))
-        elif in_query and not p.is_bytes:
+        elif in_query and not p.is_bytes and p.public != declared.whole:
             parameters.append(_parameter(p.public, "query", schemas.parameter(p), p.required))
         else:
             body.append(p.public)
@@ -125,6 +126,9 @@ def _body(declared: Declaration, names: list[str], schemas: Schemas) -> dict[str
             "required": True,
             "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         }
+    if declared.whole:
+        shape = next(schemas.parameter(p) for p in declared.parameters if p.public == declared.whole)
+        return {"required": True, "content": {"application/json": {"schema": shape}}}
     properties = {p.public: schemas.parameter(p) for p in declared.parameters if p.public in names}
     required = [p.public for p in declared.parameters if p.public in names and p.required]
     shape = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

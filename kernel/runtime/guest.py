@@ -178,7 +178,7 @@ class Guest:
         if isinstance(result, Later):
             result = self._waited_for(result)
         if isinstance(result, Write):
-            if services.blind(number) or (result.steps and result.known is not msgspec.UNSET):
+            if result.steps and (services.blind(number) or result.known is not msgspec.UNSET):
                 # what is written decides nothing of what the code hears
                 if self.needed.here:
                     self.needed.hold(result)

@@ -26,6 +26,7 @@ from kernel.syscall.plan import Scan, Step
 READERS = 3
 ASIDE = 2
 POINT_STEPS, POINT_SECONDS = 400_000, 0.25  # a read on the calling thread
+ROWS_AT_ONCE = 16
 SCAN_STEPS, SCAN_SECONDS = 400_000_000, 5.0  # a read in the pool
 KEEP_PRE_MIGRATION = 5
 
@@ -128,7 +129,10 @@ class Store:
         try:
             connection.execute("begin")
             try:
-                rows = [connection.execute(read.sql, params).fetchall() for read, params in scan.reads]
+                left, rows = scan.most, []
+                for read, params in scan.reads:
+                    found, left = _within(connection.execute(read.sql, params), left)
+                    rows.append(found)
             finally:
                 connection.execute("commit")
         except FAILURES as error:
@@ -236,6 +240,17 @@ def _unusable(path: Path, error: apsw.Error) -> Exception:
     copies = path.parent / "backups" / path.stem
     hint = f"Put a copy of it in its place ({copies} may hold one), or name another file with --db."
     return FaztError("STORAGE_ERROR", f"{path} cannot be used: {error}.", hint)
+
+
+def _within(cursor: apsw.Cursor, most: int) -> tuple[list[Any], int]:
+    """The rows, as long as they have no more bytes than that; and how many bytes are left."""
+    rows: list[Any] = []
+    while some := list(itertools.islice(cursor, ROWS_AT_ONCE)):
+        most -= sum(len(cell) for row in some for cell in row if type(cell) is str or type(cell) is bytes)
+        if most < 0:
+            raise FaztError("LIMIT_EXCEEDED", "The result is too large.", "Ask for less at once: use a smaller limit.")
+        rows.extend(some)
+    return rows, most
 
 
 def _create_private(path: Path) -> None:

@@ -118,6 +118,7 @@ class Declaration:
         deleted: bool = False,
         quiet: bool = False,
         personal: bool = False,
+        whole: str | None = None,
         since: str = "0.1.0",
     ) -> None:
         self.name, self.fn, self.needs, self.role = name, fn, needs, role
@@ -130,6 +131,8 @@ class Declaration:
         self.quiet = quiet
         # `personal`: there for the rows of one person too, as `fazt.app.user.…` and with `user` from outside
         self.personal = personal
+        # `whole`: the HTTP body is this parameter; the others come from path and query
+        self.whole = whole
         self.js = name if js is True else js or None
         self.module = fn.__module__
         self.doc = inspect.cleandoc(fn.__doc__ or "")
@@ -200,6 +203,8 @@ class Declaration:
             raise TypeError(f"{self.name}: a syscall names its parameters; it takes no **names")
         if any(p.many for p in self.parameters) and any(not p.many and not p.option for p in self.parameters):
             raise TypeError(f"{self.name}: what takes any number of values takes nothing before them")
+        if self.whole and (self.whole not in names or not self.route or self.route.method in ("GET", "DELETE")):
+            raise TypeError(f"{self.name}: {self.whole} is not a parameter that a body could be")
         if "app" in names:
             raise TypeError(f"{self.name}: `app` fills call.app and may not be a parameter")
         said = [*(self.route.words if self.route else ()), *(name for name, _ in self.cli_arguments)]

@@ -16,6 +16,7 @@ from kernel.base.tables import Read
 
 T = TypeVar("T", covariant=True)
 Item = TypeVar("Item")
+MOST_SCANNED = 16 << 20
 
 
 class Step(NamedTuple):
@@ -73,12 +74,20 @@ class Write(Generic[T]):
 
 
 class Scan(Generic[T]):
-    """Reads that may take long: they run in the reader pool, under a budget, in one snapshot."""
+    """Reads that may take long: they run in the reader pool, under a budget, in one snapshot.
 
-    __slots__ = ("reads", "then")
+    `most`: the bytes their rows may have together.
+    """
 
-    def __init__(self, reads: Sequence[tuple[Read, Mapping[str, Any]]], then: Callable[[list[list[Any]]], T]) -> None:
-        self.reads, self.then = tuple(reads), then
+    __slots__ = ("most", "reads", "then")
+
+    def __init__(
+        self,
+        reads: Sequence[tuple[Read, Mapping[str, Any]]],
+        then: Callable[[list[list[Any]]], T],
+        most: int = MOST_SCANNED,
+    ) -> None:
+        self.reads, self.then, self.most = tuple(reads), then, most
 
 
 class Later(Generic[T]):
