@@ -30,11 +30,14 @@ class Setting:
         choices: tuple[str, ...] = (),
         check: Callable[[Any], Any] | None = None,
         hard: bool = False,
+        sealed: bool = False,
     ) -> None:
         self.name, self.kind, self.doc = name, kind, doc
         self.least, self.most, self.choices, self.check = least, most, choices, check
         # `hard`: what is beyond the range has no meaning, so nothing forces it
         self.hard = hard
+        # `sealed`: its value is a secret of the node; what holds here is only whether it is set
+        self.sealed = sealed
         self.default = None if default is None else self._typed(default)
 
     @property

@@ -18,9 +18,9 @@ import copy
 import functools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self, cast
+from typing import Any, Literal, Protocol, Self, cast
 
 Scope = Literal["app", "node"]
 _MACRO = re.compile(r"{(\w+)}")
@@ -47,6 +47,13 @@ def room_of(module: str) -> str:
     return ".".join(module.split(".")[:2])
 
 
+class Beside(Protocol):
+    """SQL that goes with the rows of an app, before they are removed or copied. `store`: as the writer sees them."""
+
+    def purge(self, store: Any) -> Sequence[str]: ...
+    def copy(self, store: Any, to: str) -> Sequence[str]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """`counted` names the setting that limits an app's rows; the count is kept in the same batch as the rows.
@@ -54,6 +61,9 @@ class Table:
     `copied`: a fork of the app gets its rows; not so where they are secrets.
     `purged`: a node table whose rows belong to the app in their `app_id`, and go with it.
     `published`: what its rows say decides what visitors see, so a change of it ends what caches remember.
+    `hot`: rows asked for by key stay in memory (`kernel/storage/hot.py`); of text, whole numbers and bytes only.
+    `serial`: the column in which SQLite numbers the rows of all apps; a fork's rows get numbers of their own.
+    `beside`: what the rows stand for is more than rows, and is removed and copied with them.
     """
 
     name: str
@@ -64,6 +74,9 @@ class Table:
     published: bool = False
     purged: bool = False
     copied: bool = True
+    hot: bool = False
+    serial: str = ""
+    beside: Beside | None = None
     module: str = field(default_factory=_caller)
 
     def __post_init__(self) -> None:
@@ -151,12 +164,32 @@ class Read(Statement):
         return expand(self.template, naming)
 
 
+class Across(Statement):
+    """A select over an app's rows, whosever they are, for the kernel's own chores in the room of the table only.
+
+    Its rows have their `user_id`.
+    """
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        super().__init__(template, tuple(TABLES[name] for name in dict.fromkeys(_MACRO.findall(template))), _caller())
+        if any(room_of(table.module) != room_of(self.module) for table in self.tables):
+            raise TypeError(f"{self.module} may not look across tables of others: {template}")
+
+    def render(self, naming: Naming) -> str:
+        def rows(found: re.Match[str]) -> str:
+            table = TABLES[found[1]]
+            return f"(select user_id, {', '.join(table.columns)} from {naming(table)} where app_id = :app)"
+
+        return _MACRO.sub(rows, self.template)
+
+
 class Append(Read):
-    """An insert into a node table whose values are made inside SQL."""
+    """An insert into a node table whose values are made inside SQL; they may come from the caller's rows."""
 
     def __init__(self, template: str) -> None:
         super().__init__(template)
-        if any(table.scope != "node" for table in self.tables):
+        if self.tables[0].scope != "node":
             raise TypeError(f"rows of apps are written by the store's own verbs: {template}")
 
 
@@ -187,6 +220,37 @@ class Remove(_Change):
 
     def __init__(self, table: Table, *, where: str, returning: str = "") -> None:
         super().__init__(table, where, "delete from {}", returning)
+
+
+class Fill(Statement):
+    """New rows for the caller whose values are made inside SQL, from parameters or a table function.
+
+    `taken`: what is set instead where the key is there already.
+    """
+
+    def __init__(
+        self, table: Table, *, values: dict[str, str], source: str = "", taken: str = "", returning: str = ""
+    ) -> None:
+        self.table = table
+        own = {"app_id": ":app", "user_id": ":user", "created_at": ":now"}
+        columns = {**own, **values}
+        # SQLite makes one row of values in half the time that it takes for one of a select
+        self.body = f"insert into {{}} ({', '.join(columns)}) {'select ' if source else 'values ('}"
+        # the scope stands outside of what may have holes and is looked through for words that belong to the store
+        self.scope = ", ".join(own.values())
+        self.template = f"{', '.join(values.values())}{f' from {source} where true' if source else ')'}"
+        if taken:
+            self.template += f" on conflict (app_id, user_id, {', '.join(table.key)}) do update set {taken}"
+        if returning:
+            self.template += f" returning {returning}"
+        # one row, the one whose key is bound
+        self.keyed = not source and all(values.get(name) == f":{name}" for name in table.key)
+        if table.scope == "node" or (table.counted and not self.keyed) or set(values) - set(table.columns):
+            raise TypeError(f"{table.name} cannot be filled like this")
+        super().__init__(self.template, (table,), _caller())
+
+    def render(self, naming: Naming) -> str:
+        return f"{self.body.replace('{}', naming(self.table), 1)}{self.scope}, {expand(self.template, naming)}"
 
 
 class Sweep(Statement):

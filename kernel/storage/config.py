@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import DecodeError
@@ -28,10 +28,19 @@ create table config (name text primary key, value text not null, updated_at inte
 STORED = Read("select name, value from {config}")
 UNSET = Remove(CONFIG, where="name = :name")
 LIMITS = "limits."
+# what is shown of a secret that is set
+MASK = "••••••••"
 
 
 class SettingName(Line):
     least, most = 1, 200
+
+
+class Sealed(Protocol):
+    """The port to secrets of the node, each under the name of its setting."""
+
+    def put(self, name: str, value: str) -> Write[None]: ...
+    def forget(self, name: str) -> Write[None]: ...
 
 
 class Shown(msgspec.Struct):
@@ -67,13 +76,18 @@ def _save(call: Call, name: str, value: Any, force: bool) -> Write[Shown]:
     settings = call.use(Settings)
     setting = settings.find(name)
     parsed = setting.parse(value, force)
+    secret: Write[None] = Write(())
+    if setting.sealed:
+        # the file keeps that it is set, and elsewhere, sealed, what it is
+        secret = call.use(Sealed).put(name, parsed)  # type: ignore[type-abstract]
+        parsed = MASK
 
     def done(_: list[list[Any]]) -> Shown:
         settings.apply(setting.name, parsed)
         return _shown(settings, setting)
 
     text = to_text(parsed)
-    return call.store.put(CONFIG, name=setting.name, value=text, updated_at=call.now).giving(done)
+    return call.store.put(CONFIG, name=setting.name, value=text, updated_at=call.now).giving(done) + secret
 
 
 @syscall("config.list", role="owner", http="GET /api/config", cli="config list", js=False)
@@ -105,7 +119,8 @@ def config_unset(call: Call, name: SettingName) -> Write[None]:
     setting = settings.find(name)
     if not settings.is_set(setting.name):
         raise FaztError("NOT_FOUND", f"{setting.name} is not set; its default holds.", setting=setting.name)
-    return call.store.do(UNSET, name=setting.name).giving(lambda _: settings.forget(setting.name))
+    secret = call.use(Sealed).forget(setting.name) if setting.sealed else Write(())  # type: ignore[type-abstract]
+    return call.store.do(UNSET, name=setting.name).giving(lambda _: settings.forget(setting.name)) + secret
 
 
 class Limit(msgspec.Struct):

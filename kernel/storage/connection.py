@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import importlib.util
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +46,23 @@ def open_reader(path: Path) -> apsw.Connection:
     _common(connection)
     connection.pragma("query_only", True)
     connection.pragma("cache_size", -4000)
+    learn_distances(connection)
     return connection
+
+
+def learn_distances(connection: apsw.Connection) -> None:
+    """The functions of sqlite-vec. The first time in a process costs 80 µs and 400 KiB, the next ones 10 µs."""
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1)
+    connection.load_extension(_vectors(), "sqlite3_vec_init")
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
+
+
+@functools.cache
+def _vectors() -> str:
+    """Where the extension lies. Importing its package would bring Python's own SQLite along."""
+    found = importlib.util.find_spec("sqlite_vec")
+    assert found and found.submodule_search_locations
+    return f"{found.submodule_search_locations[0]}/vec0"
 
 
 def _common(connection: apsw.Connection) -> None:

@@ -16,9 +16,11 @@ import apsw
 
 from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
-from kernel.base.tables import PUBLISHING, Migration, Read, Table
+from kernel.base.tables import PUBLISHING, Beside, Migration, Read, Table
 from kernel.storage import schema
+from kernel.storage.confined import Confined
 from kernel.storage.connection import FAILURES, Budget, in_words, make_writer, open_file, open_reader, understood
+from kernel.storage.hot import Hot
 from kernel.storage.scoped import ScopedStore
 from kernel.storage.writer import Batch, Rows, Writer
 from kernel.syscall.plan import Scan, Step
@@ -45,20 +47,24 @@ class Store:
         version: str = "0",
         limit_of: Callable[[str], int] | None = None,
         functions: Functions | None = None,
+        live: Functions | None = None,
     ) -> None:
         self.path, self.clock = path, clock or Clock()
         self.tables = tuple(tables)
         self.limit_of = limit_of or (lambda name: 1 << 62)
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
-        self._functions = dict(functions or {})
+        # `live`: functions whose answer depends on the moment
+        self._functions, self._live = dict(functions or {}), dict(live or {})
         # grows with every change of what visitors see, before the change is answered
         self.generation = 0
         self._generations = itertools.count(1)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="fazt-reader")
         # what takes longer than a scan must not keep the scans waiting
         self._aside = ThreadPoolExecutor(ASIDE, thread_name_prefix="fazt-aside")
-        self.writer = Writer(self._prepared(tuple(migrations), version))
+        self.hot = Hot(table.name for table in self.tables if table.hot)
+        self.writer = Writer(self._prepared(tuple(migrations), version), self.hot)
+        self.confined = Confined(path, self._written)
 
     def _prepared(self, migrations: Sequence[Migration], version: str) -> apsw.Connection:
         new = not self.path.exists()
@@ -81,6 +87,8 @@ class Store:
     def _teach(self, connection: apsw.Connection) -> None:
         for name, function in self._functions.items():
             connection.create_scalar_function(name, function, deterministic=True)
+        for name, function in self._live.items():
+            connection.create_scalar_function(name, function)
 
     def _copy_before_migrating(self, connection: apsw.Connection) -> None:
         folder = self.path.parent / "backups" / self.path.stem
@@ -122,8 +130,15 @@ class Store:
                 self._readers.remove(connection)
             connection.close()
 
+    @property
+    def commits(self) -> int:
+        """Grows with every commit, before anybody hears of it."""
+        return self.writer.groups
+
     def scan_blocking(self, scan: Scan[Any]) -> Any:
         """Carry out a scan on this thread: all of its reads see one moment of the file."""
+        if not scan.reads:
+            return scan.then([])
         connection = self.reader()
         self._local.budget.grant(SCAN_STEPS, SCAN_SECONDS)
         try:
@@ -131,7 +146,7 @@ class Store:
             try:
                 left, rows = scan.most, []
                 for read, params in scan.reads:
-                    found, left = _within(connection.execute(read.sql, params), left)
+                    found, left = _within(connection.execute(read.sql, params), left, scan.short)
                     rows.append(found)
             finally:
                 connection.execute("commit")
@@ -192,12 +207,32 @@ class Store:
             self.generation = next(self._generations)
 
     def scoped(self, app: str, user: str = "") -> ScopedStore:
-        return ScopedStore(self.reader, self.limit_of, app, user, self.clock.now())
+        return ScopedStore(self.reader, self.limit_of, app, user, self.clock.now(), self.hot)
+
+    def _written(self, connection: apsw.Connection, app: str) -> ScopedStore:
+        """An app's rows as the writer sees them, in the middle of a batch."""
+        return ScopedStore(lambda: connection, self.limit_of, app, "", self.clock.now())
 
     def purge(self, app: str) -> list[Step]:
         """Steps that remove every row of an app: its tables declare that they belong to apps."""
         names = [table.name for table in self.tables if table.scope == "app" or table.purged]
-        return [Step(f"delete from {name} where app_id = :app", {"app": app}) for name in (*names, "usage")]
+        return [
+            *self._beside("purge", app),
+            *[Step(f"delete from {name} where app_id = :app", {"app": app}) for name in (*names, "usage")],
+        ]
+
+    def _beside(self, work: str, app: str, *more: str) -> list[Step]:
+        """What goes with an app's rows and is no row."""
+
+        def step(beside: Beside) -> Step:
+            def carried_out(connection: apsw.Connection) -> list[Any]:
+                for sql in getattr(beside, work)(self._written(connection, app), *more):
+                    connection.execute(sql)
+                return []
+
+            return Step("", {}, touches=(), guard=carried_out)
+
+        return [step(table.beside) for table in self.tables if table.beside]
 
     def copy(self, app: str, to: str, users: bool, now: int) -> list[Step]:
         """Steps that give a new app the rows of another one; those of its users only if they are wanted."""
@@ -205,13 +240,16 @@ class Store:
         steps = []
         for table in self.tables:
             if table.scope == "app" and table.copied:
-                names = ", ".join(dict.fromkeys(("user_id", "created_at", *table.columns)))
+                names = ", ".join(
+                    n for n in dict.fromkeys(("user_id", "created_at", *table.columns)) if n != table.serial
+                )
+                order = f" order by {table.serial}" if table.serial else ""
                 steps.append(f"""insert into {table.name} (app_id, {names}) select :to, {names} from {table.name}
-where app_id = :app and (user_id = '' or :users)""")
+where app_id = :app and (user_id = '' or :users){order}""")
                 if table.counted:
                     steps.append(f"""insert into usage (app_id, name, rows, created_at)
 select :to, '{table.name}', count(*), :now from {table.name} where app_id = :to having count(*) > 0""")
-        return [Step(sql, values) for sql in steps]
+        return [*self._beside("copy", app, to), *[Step(sql, values) for sql in steps]]
 
     def usage(self, app: str) -> dict[str, int]:
         """How many rows an app has in its counted tables."""
@@ -228,6 +266,7 @@ select :to, '{table.name}', count(*), :now from {table.name} where app_id = :to 
         self.writer.close()
         self._pool.shutdown()
         self._aside.shutdown()
+        self.confined.close()
         while self._readers:
             self._readers.pop().close()
 
@@ -242,11 +281,13 @@ def _unusable(path: Path, error: apsw.Error) -> Exception:
     return FaztError("STORAGE_ERROR", f"{path} cannot be used: {error}.", hint)
 
 
-def _within(cursor: apsw.Cursor, most: int) -> tuple[list[Any], int]:
+def _within(cursor: apsw.Cursor, most: int, short: bool) -> tuple[list[Any], int]:
     """The rows, as long as they have no more bytes than that; and how many bytes are left."""
     rows: list[Any] = []
     while some := list(itertools.islice(cursor, ROWS_AT_ONCE)):
         most -= sum(len(cell) for row in some for cell in row if type(cell) is str or type(cell) is bytes)
+        if most < 0 and short:
+            return [*rows, *some], 0
         if most < 0:
             raise FaztError("LIMIT_EXCEEDED", "The result is too large.", "Ask for less at once: use a smaller limit.")
         rows.extend(some)

@@ -18,6 +18,7 @@ import apsw
 
 from kernel.base.errors import FaztError
 from kernel.storage.connection import FAILURES, understood
+from kernel.storage.hot import Hot
 from kernel.syscall.plan import Step
 
 MOST_WAITING = 20_000
@@ -31,12 +32,15 @@ WAITING, TAKEN, WITHDRAWN = range(3)
 class Batch:
     """Steps on their way to the file. Exactly one of `rows` and `error` is set when it is done."""
 
-    __slots__ = ("error", "future", "lock", "loop", "rows", "state", "steps", "told")
+    __slots__ = ("error", "future", "guarded", "lock", "loop", "rows", "single", "spoilt", "state", "steps", "told")
 
     def __init__(self, steps: Sequence[Step], loop: asyncio.AbstractEventLoop | None) -> None:
         self.steps, self.state, self.loop = steps, WAITING, loop
         self.rows: Rows = []
         self.told = False
+        self.guarded = any(step.guard and not step.light for step in steps)
+        self.single = len(steps) == 1 and not steps[0].guard
+        self.spoilt = False  # it took the whole transaction with it
         self.error: BaseException | None = None
         self.future: asyncio.Future[Rows] | None = loop.create_future() if loop else None
         self.lock = None if loop else threading.Lock()
@@ -45,8 +49,8 @@ class Batch:
 
 
 class Writer:
-    def __init__(self, connection: apsw.Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: apsw.Connection, hot: Hot | None = None) -> None:
+        self.connection, self.hot = connection, hot or Hot()
         self.groups = self.batches = 0
         self._waiting: collections.deque[Batch] = collections.deque()
         self._guard = threading.Lock()  # a batch is taken or withdrawn, submitted or refused: never both
@@ -148,31 +152,50 @@ class Writer:
         return group
 
     def _commit(self, group: list[Batch]) -> None:
-        execute = self.connection.execute
+        execute, hot = self.connection.execute, self.hot
+        blocked, committed, apart = None, False, False
         try:
             execute("begin immediate")
             if not self._fits(group, execute):
                 self._apply_each(group, execute)
+            blocked = hot.block([batch.steps for batch in group if batch.error is None])
             execute("commit")
+            committed = True
         except Exception as error:
             known = _refused(error)
             if self.connection.in_transaction:
                 execute("rollback")
+            apart = len(group) > 1 and any(batch.guarded for batch in group)
             for batch in group:
                 batch.error = batch.error or _own(known)
+        finally:
+            if blocked:
+                hot.open(blocked, committed)
+        if apart:
+            self._commit_apart(group)
+            return
         self.groups += 1
         self.batches += len(group)
+
+    def _commit_apart(self, group: list[Batch]) -> None:
+        """The group is undone and a guarded statement may be the cause: all but it go again, those like it alone."""
+        again = [batch for batch in group if not batch.spoilt]
+        for batch in again:
+            batch.rows, batch.error = [], None
+        plain = [batch for batch in again if not batch.guarded]
+        for part in ([plain] if plain else []) + [[batch] for batch in again if batch.guarded]:
+            self._commit(part)
 
     def _fits(self, group: list[Batch], execute: Callable[..., Any]) -> bool:
         """Apply all of them without savepoints, as nearly always all fit: half the work for small batches.
 
         False: one does not fit, and none is applied.
         """
-        if all(len(batch.steps) == 1 for batch in group):
+        if all(batch.single for batch in group) or any(batch.guarded for batch in group):
             return False
         try:
             for batch in group:
-                batch.rows = [execute(step.sql, step.params).fetchall() for step in batch.steps]
+                batch.rows = [self._made(step, execute) for step in batch.steps]
                 if not self.connection.in_transaction:
                     raise FaztError("STORAGE_ERROR", "The data file refused the transaction.")
             return True
@@ -191,23 +214,26 @@ class Writer:
             self._apply(batch, execute)
             if not self.connection.in_transaction:
                 # SQLite gave up the whole transaction (full disk, I/O error): nothing of the group happened
+                batch.spoilt = True
                 raise batch.error or FaztError("STORAGE_ERROR", "The data file refused the transaction.")
 
     def _apply(self, batch: Batch, execute: Callable[..., Any]) -> None:
         step: Step | None = None
-        single = len(batch.steps) == 1
         try:
-            if not single:
+            if not batch.single:
                 execute("savepoint batch")
             for step in batch.steps:
-                batch.rows.append(execute(step.sql, step.params).fetchall())
-            if not single:
+                batch.rows.append(self._made(step, execute))
+            if not batch.single:
                 execute("release batch")
         except Exception as error:
             batch.error = _explained(error, step)
-            if not single and self.connection.in_transaction:
+            if not batch.single and self.connection.in_transaction:
                 execute("rollback to batch")
                 execute("release batch")
+
+    def _made(self, step: Step, execute: Callable[..., Any]) -> list[Any]:
+        return step.guard(self.connection) if step.guard else execute(step.sql, step.params).fetchall()
 
     @staticmethod
     def _tell(group: list[Batch]) -> None:
@@ -247,5 +273,7 @@ def _refused(error: Exception) -> Exception:
 
 def _explained(error: Exception, step: Step | None) -> Exception:
     if isinstance(error, apsw.ConstraintError) and step and step.error:
-        return step.error
+        error = step.error
+    if isinstance(error, FaztError):
+        return step.told(error) if step and step.told else error
     return understood(error) if isinstance(error, FAILURES) else error

@@ -97,6 +97,7 @@ def for_javascript(declared: Declaration, number: int) -> Callable[..., Any]:
             if not p.option
         ]
         arguments += [f"{p.name}={_value(p, 'a.options_', 'INVALID_ARGUMENT')}" for p in options]
+        arguments += [f"{declared.beside}=data or b''"] if declared.beside else []
     guard = (
         (
             "    if needs not in call.grants:\n"

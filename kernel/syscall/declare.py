@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import msgspec
 
 from kernel.syscall.call import ROLES
-from kernel.syscall.plan import Later, Page, Scan, Write
+from kernel.syscall.plan import Later, Page, Parcel, Scan, Write
 from kernel.syscall.words import JSON, WORDS, AppRef, AsTyped, Duration, Integer, Number, Secret, Text, Upload, UserRef
 
 REQUIRED = inspect.Parameter.empty
@@ -137,7 +137,10 @@ class Declaration:
         self.module = fn.__module__
         self.doc = inspect.cleandoc(fn.__doc__ or "")
         hints = t.get_type_hints(fn, include_extras=True)
-        self.parameters = [_parameter(p, hints) for p in list(inspect.signature(fn).parameters.values())[1:]]
+        taken = list(inspect.signature(fn).parameters.values())[1:]
+        # bytes that only the prelude sends, beside the arguments of a call: no door shows them
+        self.beside = next((p.name for p in taken if p.kind is p.KEYWORD_ONLY and hints[p.name] is bytes), None)
+        self.parameters = [_parameter(p, hints) for p in taken if p.name != self.beside]
         if personal:
             self.parameters.append(Parameter("user", UserRef | None, None, option=True, outside=True))
         self.returns = hints.get("return", t.Any)
@@ -148,6 +151,23 @@ class Declaration:
         )
         self.weight = weight if weight is not None else 5 if self.writes else 3
         self._check()
+
+    @functools.cached_property
+    def is_of_names(self) -> bool:
+        """Do named values say all of it? Not so where files are."""
+        return not any(p.is_bytes or p.is_upload for p in self.parameters)
+
+    @functools.cached_property
+    def gives_bytes(self) -> bool:
+        """Does its answer have bytes beside what it says?"""
+        return any(map(is_parcel, _members(self.answer)))
+
+    @functools.cached_property
+    def naming(self) -> list[str]:
+        """The words that say what a call is about."""
+        words = self.route.words if self.route else [name for name, _ in self.cli_arguments]
+        known = {p.public for p in self.parameters if not p.is_secret}
+        return [word for word in words if word in known]
 
     @property
     def tool(self) -> str:
@@ -311,6 +331,10 @@ def _colour(fn: Callable[..., t.Any], returns: t.Any) -> Colour:
 def plain(kind: t.Any) -> t.Any:
     """The type without its annotations: what an author calls it."""
     return t.get_args(kind)[0] if t.get_origin(kind) is t.Annotated else kind
+
+
+def is_parcel(kind: t.Any) -> bool:
+    return Parcel in (kind, t.get_origin(kind))
 
 
 def is_page(kind: t.Any) -> bool:

@@ -74,17 +74,19 @@ class Driver:
         raw: bytes | None = None,
     ) -> Any:
         """Run a capability by named values, for a person: HTTP, the command line, MCP."""
-        declared = entry.declared
         try:
             result = entry.named(call, values, lax=lax, files=files, raw=raw)
-            if declared.colour == "stream":
+            if entry.declared.colour == "stream":
                 return result
             return await self.settle(entry, call, result, values)
         except FaztError as error:
-            # what only the function itself could see, as which app is meant: remembered like every other refusal
-            if error.code == "FORBIDDEN":
-                self.journal.note(call, declared, _resource(call, declared, values), error.code)
+            self.refused(entry, call, values, error)
             raise
+
+    def refused(self, entry: Entry, call: Call, values: Mapping[str, Any], error: FaztError) -> None:
+        """What only the function itself could see, as which app is meant: remembered like every other refusal."""
+        if error.code == "FORBIDDEN":
+            self.journal.note(call, entry.declared, _resource(call, entry.declared, values), error.code)
 
     async def settle(self, entry: Entry, call: Call, result: Any, values: Mapping[str, Any]) -> Any:
         declared = entry.declared
@@ -93,7 +95,7 @@ class Driver:
         if isinstance(result, Later):
             result = await result.work()
         # said after it ran: it may have made the app it is about
-        resource = _resource(call, declared, values)
+        resource = _resource(call, declared, values) if declared.writes or isinstance(result, Write) else ""
         if isinstance(result, Write):
             # a plan without steps changes nothing: there is nothing to write down either
             if result.steps:
@@ -111,7 +113,5 @@ class Driver:
 
 def _resource(call: Call, declared: Declaration, values: Mapping[str, Any]) -> str:
     """What the call is about: the app, or what its path or command names."""
-    words = declared.route.words if declared.route else [name for name, _ in declared.cli_arguments]
-    open_words = {p.public for p in declared.parameters if not p.is_secret}
-    named = [str(values[word]) for word in words if word in open_words and word in values]
+    named = [str(values[word]) for word in declared.naming if word in values]
     return "/".join([*([call.app] if call.app else []), *named])[:200]

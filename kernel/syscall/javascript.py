@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from kernel.base.json import plain as as_plain
-from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_struct, plain
-from kernel.syscall.plan import Parcel
+from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_parcel, is_struct, plain
 from kernel.syscall.registry import Entry
-from kernel.syscall.words import WORDS, Upload
+from kernel.syscall.words import OrNothing, Upload
 
 _SIMPLE = {
     str: "string",
@@ -25,6 +24,9 @@ _SIMPLE = {
     type(None): "null",
     Upload: "Uint8Array",
 }
+
+# what the prelude makes of the bytes of a parcel
+_UNPACKED = ("data: ArrayBuffer", "text(): string", "base64(): string")
 
 
 def descriptor(entry: Entry) -> dict[str, Any]:
@@ -40,12 +42,14 @@ def descriptor(entry: Entry) -> dict[str, Any]:
         "void": declared.quiet,
         "personal": declared.personal,
         # bytes come beside what is said of them
-        "parcel": Parcel in (declared.answer, *t.get_args(declared.answer)),
+        "parcel": declared.gives_bytes,
         "args": [p.public for p in positional],
         # JSON has no `undefined`: the prelude fills holes with the defaults before it sends the array
         "defaults": [None if p.required else _jsonable(p.default) for p in positional if not p.is_bytes],
         # where any JSON may stand, a number that is none becomes null, as JSON has it; elsewhere it is a mistake
         "json": [index for index, p in enumerate(p for p in positional if not p.is_bytes) if p.holds_json],
+        # where `undefined` is as good as null, though something must be said
+        "nulls": [index for index, p in enumerate(positional) if p.type == OrNothing],
         "required": sum(p.required for p in positional),
         "options": [p.camel for p in declared.parameters if p.option and not p.outside],
         "bytes": next((i for i, p in enumerate(positional) if p.is_bytes), -1),
@@ -103,14 +107,17 @@ def typescript(kind: Any, answering: bool = False) -> str:
         return f"Record<string, {typescript(args[1])}>"
     if is_page(kind):
         return f"{typescript(args[0])}[]" if args else "any[]"
+    if is_parcel(kind):
+        return "{ " + "; ".join([*(_fields(args[0]) if args else []), *_UNPACKED]) + " }"
     if is_struct(kind):
-        fields = msgspec.structs.fields(kind)
-        return (
-            "{ " + "; ".join(f"{f.encode_name}{'' if f.required else '?'}: {typescript(f.type)}" for f in fields) + " }"
-        )
-    if isinstance(kind, type) and issubclass(kind, WORDS):
-        return kind.typescript
+        return "{ " + "; ".join(_fields(kind)) + " }"
+    if isinstance(kind, type) and hasattr(kind, "typescript"):
+        return str(kind.typescript)
     return _SIMPLE.get(kind, "any")
+
+
+def _fields(kind: Any) -> list[str]:
+    return [f"{f.encode_name}{'' if f.required else '?'}: {typescript(f.type)}" for f in msgspec.structs.fields(kind)]
 
 
 # stores of an app that are there by a short name as well: `fazt.app.kv` is `fazt.storage.kv`

@@ -6,7 +6,7 @@ event loop (which awaits). Plans add up: `a + b` is one atomic batch whose answe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET, Struct
@@ -16,15 +16,36 @@ from kernel.base.tables import Read
 
 T = TypeVar("T", covariant=True)
 Item = TypeVar("Item")
+Said = TypeVar("Said", bound=Struct)
 MOST_SCANNED = 16 << 20
 
 
+class Touch(NamedTuple):
+    """What a step changes of a hot table: one row by its key, or with (table, app) alone any row of the app.
+
+    `row` is what is there afterwards where that is known: its columns, or None where it is gone.
+    """
+
+    key: tuple[Any, ...]
+    row: Any = UNSET
+
+
 class Step(NamedTuple):
-    """One statement of a batch. When a constraint stops it, `error` is what the caller hears."""
+    """One statement of a batch. When a constraint stops it, `error` is what the caller hears.
+
+    `touches`: what it changes of hot tables. Where nobody says so, it is any row of those its SQL mentions.
+    `guard`: carries it out on the writer's connection, instead of the bare SQL.
+    `light`: what the guard does is no more than a few statements, and does no harm to who stands beside it.
+    `told`: makes the error the caller hears of the one that came of it, as where several plans are one.
+    """
 
     sql: str
     params: Mapping[str, Any]
     error: FaztError | None = None
+    touches: tuple[Touch, ...] | None = None
+    guard: Callable[[Any], list[Any]] | None = None
+    told: Callable[[FaztError], FaztError] | None = None
+    light: bool = False
 
 
 def expect(count: int, error: FaztError) -> Step:
@@ -56,7 +77,8 @@ class Write(Generic[T]):
                 theirs(rows[count:])
             return answer
 
-        return Write((*self.steps, *other.steps), both if mine or theirs else None)
+        known = UNSET if other.known is UNSET else self.known
+        return Write((*self.steps, *other.steps), both if mine or theirs else None, known)
 
     def expect(self, count: int, error: FaztError) -> Write[T]:
         """Only if the last statement changes `count` rows; otherwise nothing of the batch happens."""
@@ -76,18 +98,19 @@ class Write(Generic[T]):
 class Scan(Generic[T]):
     """Reads that may take long: they run in the reader pool, under a budget, in one snapshot.
 
-    `most`: the bytes their rows may have together.
+    `most`: the bytes their rows may have together. `short`: where there are more, the rows just end a little beyond.
     """
 
-    __slots__ = ("most", "reads", "then")
+    __slots__ = ("most", "reads", "short", "then")
 
     def __init__(
         self,
         reads: Sequence[tuple[Read, Mapping[str, Any]]],
         then: Callable[[list[list[Any]]], T],
         most: int = MOST_SCANNED,
+        short: bool = False,
     ) -> None:
-        self.reads, self.then, self.most = tuple(reads), then, most
+        self.reads, self.then, self.most, self.short = tuple(reads), then, most, short
 
 
 class Later(Generic[T]):
@@ -102,11 +125,21 @@ class Later(Generic[T]):
         self.work = work
 
 
-class Parcel(NamedTuple):
+class Pieces:
+    """Many bytes that are read one piece after another, while they are sent."""
+
+    def __init__(self, size: int, read: Callable[[], Iterator[bytes]]) -> None:
+        self.size, self._read = size, read
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._read()
+
+
+class Parcel(NamedTuple, Generic[Said]):
     """An answer of bytes, with what is said of them. HTTP sends the bytes as this media type, never to be run."""
 
-    about: Struct
-    data: bytes
+    about: Said
+    data: Any  # bytes; for HTTP also Pieces
     mime: str = "application/octet-stream"
 
 

@@ -22,6 +22,8 @@ SAFE = 2**53 - 1
 Json = Annotated[Any, JSON]
 # JSON whose meaning is given by something else: a word of a command stays as it was typed
 AsTyped = Annotated[Any, JSON, "as typed"]
+# JSON of which null and nothing are the same: it may be `undefined` in JavaScript
+OrNothing = Annotated[Any, JSON, "or nothing"]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 KeyLimit = Annotated[int, Meta(ge=1, le=1000)]
 Offset = Annotated[int, Meta(ge=0, le=SAFE)]

@@ -85,3 +85,20 @@ def test_a_value_that_no_json_can_carry_is_found_wherever_it_hides(broken: Any, 
 )
 def test_the_nearest_known_word_is_offered_only_if_it_is_near(word: str, known: list[str], meant: str | None) -> None:
     assert nearest(word, known) == meant
+
+
+@pytest.mark.parametrize("beside", [[], [{}] * 200, [None] * 3, [{"a": None}] * 200])
+def test_json_is_looked_at_alike_however_much_of_it_there_is(beside: list[object]) -> None:
+    for fine in (nested(99, list), 1.5, {"a": "ä"}, 2**70):
+        value = [*beside, fine]
+        assert check_json(value) is value
+    for wrong in (
+        nested(100, dict),
+        float("nan"),
+        {"a": [float("inf")]},
+        "\ud800",
+        {"\udfff": 1},
+        [{"a": ["x\udc00"]}],
+    ):
+        with pytest.raises(ValueError, match="must not"):
+            check_json([*beside, wrong])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fazt.boot import Node
 from kernel.base.clock import ManualClock
 from kernel.base.errors import FaztError
-from kernel.base.json import encode
+from kernel.base.json import decode, encode
 from kernel.syscall import Call, Declaration, Key, Line, Scan, Secret, Step, Write
 from kernel.syscall.call import LOCAL, Ports
 from kernel.syscall.driver import Driver
@@ -225,7 +225,7 @@ async def test_what_an_app_stores_is_what_it_reads(node: Node, key: str, value: 
     by_script = driver.call(LOCAL, "js", app="app_script", grants=grants)
     plan = store.javascript(by_script, encode([key, value]))
     assert (await driver.settle(store, by_script, plan, {})).key == key
-    assert read.javascript(by_script, encode([key])) == value
+    assert decode(read.javascript(by_script, encode([key]))) == value, "stored JSON goes on as it is"
 
     by_person = driver.call(LOCAL, "http", app="app_person")
     await driver.invoke(store, by_person, {"key": key, "value": value})

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, UnsetType
 
 from kernel.syscall import Call, Duration, Json, Key, Line, Page, Scan, Write
 from kernel.syscall.javascript import declarations_file, descriptor, signature, typescript
+from kernel.syscall.plan import Later, Parcel
 from kernel.syscall.registry import Registry
 
 from .support import call, entry
@@ -49,6 +50,12 @@ class Config(Struct, rename="camel", frozen=True):
         (bytes, "ArrayBuffer | Uint8Array | string"),
         (Config, "{ title: string; maxSize?: number; tags?: string[] | null }"),
         (Json | UnsetType, "any | undefined"),
+        (Parcel, "{ data: ArrayBuffer; text(): string; base64(): string }"),
+        (
+            Parcel[Config] | None,
+            "{ title: string; maxSize?: number; tags?: string[] | null; "
+            "data: ArrayBuffer; text(): string; base64(): string } | null",
+        ),
     ],
 )
 def test_a_type_has_its_name_in_typescript(kind: Any, text: str) -> None:
@@ -149,6 +156,21 @@ def test_a_descriptor_says_where_each_argument_goes(fn: Callable[..., Any], shap
     assert made["op"] == 7
     assert {name: made[name] for name in shape} == shape
     assert msgspec.json.decode(msgspec.json.encode(made, enc_hook=str)) == made
+
+
+def parcel(call: Call) -> Parcel[Config]:
+    """Bytes."""
+    raise NotImplementedError
+
+
+def perhaps(call: Call) -> Later[Parcel[Config] | None] | Parcel[Config] | None:
+    """Bytes, perhaps."""
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(("fn", "comes"), [(parcel, True), (perhaps, True), (get, False)])
+def test_a_descriptor_says_whether_bytes_come_with_what_is_said_of_them(fn: Callable[..., Any], comes: bool) -> None:
+    assert descriptor(entry(fn))["parcel"] == comes
 
 
 @pytest.mark.parametrize(

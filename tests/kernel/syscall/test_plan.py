@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from kernel.base.errors import FaztError
 from kernel.syscall.plan import Page, Step, Write, expect, page
@@ -53,6 +54,16 @@ def test_the_answer_of_a_sum_whose_first_has_none_is_none() -> None:
     assert both.result([[1], [2]]) is None
     assert heard == [[[2]]]
     assert (write("a") + write("b")).result([[], []]) is None
+
+
+def test_the_answer_of_a_sum_is_known_if_no_rows_decide_either() -> None:
+    first, second, rows = write("a").saying(1), write("b").saying(2), write("c").giving(len)
+    assert (first + second).known == 1
+    assert (first + second).result([[], []]) == 1
+    assert (first + write("b")).known == 1
+    assert (first + rows).known is UNSET
+    assert (rows + second).known is UNSET
+    assert (write("a") + second).known is UNSET
 
 
 def test_a_plan_is_never_changed_by_what_is_made_of_it() -> None:

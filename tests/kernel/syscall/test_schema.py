@@ -170,7 +170,7 @@ def test_two_answers_of_one_name_keep_their_own_shapes() -> None:
     components = document["components"]["schemas"]
     shapes = [sorted(shape.get("properties", {})) for shape in components.values()]
     for made in registry().declared:
-        if made.route is None or made.route.status == 204:
+        if made.route is None or made.route.status == 204 or made.gives_bytes:
             continue
         for kind in structs_of(made.answer):
             wanted = sorted(field.encode_name for field in structs.fields(kind))
