@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from kernel.base.errors import FaztError
+from kernel.data.place import INSIDE, OUTSIDE, is_place
 from kernel.syscall.call import Call, Scoped
 
 
@@ -27,6 +28,13 @@ class StorageSaid(msgspec.Struct, forbid_unknown_fields=True):
     ds: str = "internal"
     s3: str = "internal"
     collections: dict[str, Said] = {}
+
+    def __post_init__(self) -> None:
+        for name in ("kv", "ds"):
+            if getattr(self, name) != INSIDE:
+                raise ValueError(f"{name}: only s3 can lie elsewhere; this must be internal")
+        if self.s3 != INSIDE and not (self.s3.startswith(OUTSIDE) and is_place(self.s3)):
+            raise ValueError("s3: must be internal or external:s3://bucket/prefix")
 
 
 NOTHING = StorageSaid()
