@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from kernel.data.collections import NOTHING, Declared, StorageSaid
 from kernel.fs.edition import Editions
+from kernel.storage.store import Store
+
+MOST = 4096
 
 
 class DeclaredByFiles(Declared):
-    def __init__(self, editions: Editions) -> None:
-        self._editions = editions
+    """Asked by every call of a store, so it remembers, also of apps that say nothing."""
+
+    def __init__(self, store: Store, editions: Editions) -> None:
+        self._store, self._editions = store, editions
+        self._known: dict[str, tuple[int, StorageSaid]] = {}
 
     def of(self, app: str) -> StorageSaid:
+        generation = self._store.generation
+        known = self._known.get(app)
+        if known is not None and known[0] == generation:
+            return known[1]
         edition = self._editions.of(app)
-        return edition.said.storage if edition is not None else NOTHING
+        said = edition.said.storage if edition is not None else NOTHING
+        if len(self._known) >= MOST:
+            self._known.clear()
+        self._known[app] = (generation, said)
+        return said

@@ -25,6 +25,7 @@ from kernel.base.ids import is_id, new_id
 from kernel.base.settings import Setting, Settings
 from kernel.base.site import Site
 from kernel.base.text import check_line
+from kernel.data.declared_collections import Problem
 from kernel.fs import blobs, cid, header_rules, paths, redirect_rules, releases, trees
 from kernel.fs.blobs import Known, Piece
 from kernel.fs.cid import CHUNK
@@ -434,7 +435,10 @@ def read_manifest(store: Store, files: Any, wanted: Wanted) -> None:
     """What the files say of the site itself, and what of it cannot be understood."""
     if chosen := manifest.chosen(files.get):
         name, file = chosen
-        wanted.said, warnings = manifest.parse(_content(store, file, manifest.LARGEST + 1), name)
+        data = _content(store, file, manifest.LARGEST + 1)
+        if problems := manifest.problems(data, name):
+            raise _wrong_manifest(name, problems)
+        wanted.said, warnings = manifest.parse(data, name)
         wanted.warnings += warnings
         if wanted.spa is None:
             wanted.spa = wanted.said.spa
@@ -442,6 +446,17 @@ def read_manifest(store: Store, files: Any, wanted: Wanted) -> None:
         if name in files:
             text = _content(store, files[name], 1 << 20).decode("utf-8", "replace")
             wanted.warnings += parse(text)[1][:_SHOWN]
+
+
+def _wrong_manifest(name: str, problems: list[Problem]) -> FaztError:
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return FaztError(
+        "VALIDATION_FAILED",
+        f"{name}: {first.path}: {first.message}{more}.",
+        "Nothing was deployed. Correct the file and deploy again.",
+        errors=[{"path": problem.path, "message": problem.message} for problem in problems[:_SHOWN]],
+    )
 
 
 def _content(store: Store, file: Known, most: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -51,30 +52,31 @@ class Edition(NamedTuple):
 
 
 class Editions:
-    """The editions that were asked for lately. They go when anything that visitors see changes."""
+    """The editions that were asked for lately. They go when anything that visitors see changes.
+
+    Asked for on the event loop, and by apps' threads that want to know what their app says of its stores.
+    """
 
     def __init__(self, store: Store, content: Content) -> None:
         self.store, self._content = store, content
-        self._known: collections.OrderedDict[tuple[str, str | None], Edition] = collections.OrderedDict()
-        self._generation = -1
+        self._known: collections.OrderedDict[tuple[str, str | None], tuple[int, Edition]] = collections.OrderedDict()
+        self._guard = threading.RLock()
         self._parsed = Parsed()
 
     def of(self, app: str, release: str | None = None) -> Edition | None:
         """The live release of a living app, or another one of its own."""
-        generation = self.store.generation
-        if generation != self._generation:
-            self._known.clear()
-            self._generation = generation
-        key = (app, release)
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
-        found = self._read(app, release)
-        # what does not exist is not kept: whoever invents names would push out what does
-        if found is not None and self.store.generation == generation:
-            self._known[key] = found
-            if len(self._known) > MOST:
-                self._known.popitem(last=False)
+        generation, key = self.store.generation, (app, release)
+        known = self._known.get(key)
+        if known is not None and known[0] == generation:
+            return known[1]
+        with self._guard:
+            found = self._read(app, release)
+            # what does not exist is not kept: whoever invents names would push out what does
+            if found is not None:
+                self._known[key] = (generation, found)
+                self._known.move_to_end(key)
+                if len(self._known) > MOST:
+                    self._known.popitem(last=False)
         return found
 
     def _read(self, app: str, wanted: str | None) -> Edition | None:
@@ -145,7 +147,7 @@ class Editions:
 
     def _start(self, file: File, most: int) -> bytes:
         """The first bytes of a file."""
-        return b"".join(self._content.slices(file.id, 0, most))
+        return self._content.whole(file.id, most)[:most]
 
 
 class Parsed:

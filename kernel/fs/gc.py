@@ -1,4 +1,5 @@
-"""Collecting what nothing refers to any more: old releases, then trees without one, then content without a tree.
+"""Collecting what nothing refers to any more: old releases, then trees without one, then content that no tree holds
+and no object of an app.
 
 Nothing younger than a day goes (a deploy may be on its way to refer to it), nothing that is live, split to, pinned or
 just being read. Each slice is a batch that looks at its conditions again.
@@ -12,7 +13,7 @@ from msgspec import Struct
 
 from kernel.apps import aliases
 from kernel.base.json import to_text
-from kernel.base.tables import Read, Remove
+from kernel.base.tables import Migration, Read, Remove, Table
 from kernel.fs.blobs import BLOBS, CHUNKS, Content
 from kernel.fs.releases import RELEASES
 from kernel.fs.trees import TREE_FILES, TREE_FOLDERS, TREES
@@ -25,6 +26,10 @@ DAY = 24 * 3_600_000
 KEPT_RELEASES, KEPT_TIME = 100, 30 * DAY
 SLICE = 50
 A_DAY = Duration.parse("24h")
+
+# what the objects of apps are made of, whosever they are
+HELD = Table("held_by_objects", ("content",), key=("content",), scope="node")
+MIGRATIONS = (Migration("gc_0001", "create view held_by_objects as select blob as content from app_objects"),)
 
 # both old and not among the newest of its app; one that is live has not left
 _OLD = """left_at is not null and left_at < :left and created_at < :made
@@ -42,7 +47,8 @@ _GONE = "tree_id in (select value from json_each(:ids)) and tree_id not in (sele
 DROP_FILES = Remove(TREE_FILES, where=_GONE)
 DROP_FOLDERS = Remove(TREE_FOLDERS, where=_GONE)
 _LOOSE = """pinned_at is null and touched_at < :before
-  and not exists (select 1 from {tree_files} f where f.blob_id = id)"""
+  and not exists (select 1 from {tree_files} f where f.blob_id = id)
+  and not exists (select 1 from {held_by_objects} where content = sha256)"""
 LOOSE_BLOBS = Read(f"select id, size from {{blobs}} where {_LOOSE} and id > :after order by id limit :limit")
 DROP_BLOBS = Remove(BLOBS, where=f"id in (select value from json_each(:ids)) and {_LOOSE}")
 DROP_CHUNKS = Remove(

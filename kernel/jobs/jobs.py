@@ -119,6 +119,11 @@ class Jobs:
         )
         return plan + self._waking()
 
+    def trouble(self, kind: str, app: str) -> str | None:
+        """Why a job of an app waits to be tried again, or is dead."""
+        found = self._store.rows(table.TROUBLE, kind=kind, app_id=app)
+        return str(found[0][0]) if found else None
+
     def wake(self) -> None:
         """Something may be due now; from any thread. (The timer looks by itself too, only later.)"""
         if self._loop is None:
