@@ -6,6 +6,7 @@ from kernel.apps import apps
 from kernel.base.errors import FaztError, not_found
 from kernel.security.access import authorize, authorize_app, reaches
 from kernel.security.keys import AppNames
+from kernel.storage.memo import Memo
 from kernel.storage.store import Store
 from kernel.syscall import Call, Who
 from kernel.syscall.call import ANONYMOUS
@@ -17,7 +18,7 @@ LONGEST_REF = 63
 
 class Caller(AppNames):
     def __init__(self, driver: Driver, store: Store) -> None:
-        self.driver, self._store = driver, store
+        self.driver, self._store, self._memo = driver, store, Memo(lambda: store.commits)
 
     def call(self, entry: Entry, who: Who, via: str, app: str | None, trace: str = "") -> Call:
         """`app` is what was said: an id or an alias. Refusals are remembered."""
@@ -37,7 +38,7 @@ class Caller(AppNames):
 
     def id_of(self, name: str) -> str:
         """The id of the living app with this id or alias."""
-        id = apps.find(self._store, name) if len(name) <= LONGEST_REF else None
+        id = self._memo.get(name, lambda: apps.find(self._store, name)) if len(name) <= LONGEST_REF else None
         if id is None:
             raise not_found("app", name[:LONGEST_REF], "`fazt app list` shows the apps of this node.")
         return id

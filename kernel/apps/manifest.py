@@ -10,7 +10,9 @@ import msgspec
 from kernel.apps.env_names import EnvWish, wishes
 from kernel.base.errors import FaztError
 from kernel.base.text import check_line
+from kernel.data import declared_collections
 from kernel.data.collections import StorageSaid
+from kernel.data.declared_collections import Problem
 
 T = TypeVar("T")
 
@@ -64,19 +66,36 @@ def chosen(find: Callable[[str], T | None]) -> tuple[str, T] | None:
 def parse(data: bytes, file: str = FILE) -> tuple[Manifest, list[str]]:
     """What the file says, and what could not be understood. Never fails: a foreign app.json is no error."""
     try:
+        said = _object(data, file)
+    except ValueError as error:
+        return Manifest(), [f"{file} is left out: it {error}."]
+    return _fields(said, file)
+
+
+def problems(data: bytes, file: str = FILE) -> list[Problem]:
+    """What of it would not do what its author means: nobody should deploy that."""
+    try:
+        return declared_collections.problems(_object(data, file).get("storage"))
+    except ValueError:
+        return []
+
+
+def _object(data: bytes, file: str) -> dict[str, Any]:
+    """The part of the file that is for us; ValueError says why it cannot be read."""
+    try:
         if len(data) > LARGEST:
             raise ValueError(f"is larger than {LARGEST // 1024} KiB")
         said = msgspec.json.decode(data)
         if not isinstance(said, dict):
             raise ValueError("is not a JSON object")
-    except (ValueError, RecursionError) as error:
-        return Manifest(), [f"{file} is left out: it {error if isinstance(error, ValueError) else 'is too deep'}."]
+    except RecursionError:
+        raise ValueError("is too deep") from None
     if file == PWA_FILE:
         # the manifest of a web app is only ours where it says so
         said = said.get("fazt")
         if not isinstance(said, dict):
-            return Manifest(), []
-    return _fields(said, file)
+            return {}
+    return said
 
 
 def _fields(said: dict[str, Any], file: str) -> tuple[Manifest, list[str]]:

@@ -1,12 +1,14 @@
 // `fazt.*` of the registry: each function knows its number, its defaults and where its bytes stand.
 
+import { batching } from "./batch.js";
 import { asked, bytes, host, packed } from "./bridge.js";
 import { promised } from "./calls.js";
 import { invalid } from "./errors.js";
-import { JSON, Number, Object, String, TextDecoder, btoa } from "./primordials.js";
+import { JSON, Map, Number, Object, String, TextDecoder, btoa } from "./primordials.js";
 
 const { stringify } = JSON;
 const STORES = ["kv", "ds", "s3"];
+const BATCH = "storage.batch";
 
 /** Put the functions of the descriptors where their paths say. */
 export function registry(descriptors, root) {
@@ -17,10 +19,25 @@ export function registry(descriptors, root) {
     for (const path of [descriptor.path, ...(descriptor.alias ?? [])]) place(root, path, fn);
     // the same for the rows of who is signed in
     if (descriptor.personal) place(root, descriptor.path.replace("storage.", "app.user."), made(descriptor, "u"));
+    if (descriptor.path === BATCH) place(root, BATCH, batching(`${descriptor.op}`, operations(descriptors)));
   }
   for (const store of STORES) {
     if (root.storage?.[store]) root.app[store] ??= root.storage[store];
   }
+}
+
+/** How the arguments of each function travel in a batch. */
+function operations(descriptors) {
+  const kinds = new Map();
+  for (const descriptor of descriptors) {
+    const collect = descriptor.rest ? packed : collector(descriptor);
+    for (const path of [descriptor.path, ...(descriptor.alias ?? [])]) {
+      const name = path?.replace(/^(fazt\.)?storage\./, "");
+      kinds.set(name, { collect, at: descriptor.bytes });
+      if (descriptor.personal) kinds.set(`user.${name}`, { collect, at: descriptor.bytes });
+    }
+  }
+  return kinds;
 }
 
 function place(root, path, fn) {
@@ -82,12 +99,12 @@ function plain(descriptor, suffix) {
 }
 
 /** From what a call was given to the JSON array the host reads: holes filled, trailing ones cut, options last. */
-function collector({ args, defaults, options, required, bytes: at, json = [] }, name) {
+function collector({ args, defaults, options, required, bytes: at, json = [], nulls = [] }, usual) {
   const names = args.filter((_, index) => index !== at);
   const needed = required - (at >= 0 && at < required ? 1 : 0);
   const most = names.length + (options.length > 0 ? 1 : 0);
 
-  return (given) => {
+  return (given, name = usual) => {
     let count = given.length > most ? most : given.length;
     while (count > 0 && given[count - 1] === undefined) count--;
     let simple = true;
@@ -95,7 +112,7 @@ function collector({ args, defaults, options, required, bytes: at, json = [] }, 
     for (let index = 0; index < count; index++) {
       let value = given[index];
       if (value === undefined) {
-        if (index < needed) throw invalid(`${name}: ${names[index]} is missing.`);
+        if (index < needed && !nulls.includes(index)) throw invalid(`${name}: ${names[index]} is missing.`);
         value = defaults[index];
       }
       const type = typeof value;
