@@ -22,16 +22,19 @@ from kernel.identity.signin import SignIn, toucher
 from kernel.net import sockets
 from kernel.net.api import Api
 from kernel.net.authenticate import Authenticator
+from kernel.net.budget import Budget
 from kernel.net.follow import Follow
 from kernel.net.gate import Gate
 from kernel.net.gateway import Gateway
 from kernel.net.hooks import Hook
 from kernel.net.hosts import Hosts
+from kernel.net.keyed import Keyed
 from kernel.net.on_sites import OnSites
 from kernel.net.openapi import Published
 from kernel.net.pages import Pages
 from kernel.net.sending import Sending
 from kernel.net.server import Server, Site404
+from kernel.net.shortcuts import Shortcuts
 from kernel.net.sites import Sites
 from kernel.net.track import Track
 from kernel.observe import log
@@ -119,7 +122,7 @@ def attach(node: Node, site: Site) -> Server:
     node.ports.fill(site)
     admin = Pages(SYSTEM_APPS / "admin")
     authenticator = Authenticator(node.store, node.key_uses, site.https)
-    api = Api(node.caller, authenticator.identify)
+    api = Api(node.caller, authenticator.identify, Budget(node.runtime.seats.memory))
     gate = Gate(node.settings, node.clock, lambda: node.store.generation)
     gate.front.counted = node.visits.add
     node.visits.gather = gate.front.flush
@@ -136,7 +139,7 @@ def attach(node: Node, site: Site) -> Server:
     track = Track(node.store, node.events, site.domain)
     sites.ours["ipfs"] = Gateway(node.store, sending).answer
     sites.ours["_fazt"] = OnSites(track).answer
-    sites.code = AppCode(node.runtime, node.programs, authenticator, node.settings)
+    sites.code = AppCode(node.runtime, node.programs, authenticator, node.settings, api.bodies)
     server = Server(
         api=api,
         authenticator=authenticator,
@@ -147,7 +150,7 @@ def attach(node: Node, site: Site) -> Server:
         sites=sites,
     )
     server.use(gate)
-    gate.answers = Direct(
+    direct = Direct(
         server=server,
         sites=sites,
         programs=node.programs,
@@ -156,6 +159,7 @@ def attach(node: Node, site: Site) -> Server:
         gate=gate,
         https=site.https,
     )
+    gate.answers = Shortcuts(server, Keyed(server=server, api=api, authenticator=authenticator), direct)
     SignIn(
         store=node.store,
         clock=node.clock,

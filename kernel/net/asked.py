@@ -49,6 +49,10 @@ class Asked:
         client: Client = handler.gate.client(handler.peer, self.request.headers)
         return client
 
+    @functools.cached_property
+    def query(self) -> str:
+        return self.request.raw_path.partition("?")[2].partition("#")[0]
+
     @property
     def address(self) -> str:
         return self.client.address
@@ -60,8 +64,7 @@ class Asked:
 
     @property
     def agent(self) -> str:
-        # what is not UTF-8 arrives as half characters, which nothing can store
-        return self.request.headers.get("User-Agent", "")[:300].encode("utf-8", "replace").decode()
+        return agent_of(self.request.headers.get("User-Agent", ""))
 
     async def invite(self) -> None:
         """Tell a client that waits to be asked for the body to send it."""
@@ -86,6 +89,11 @@ class Asked:
         if len(data) > most:
             raise too_large(most)
         return data
+
+
+def agent_of(said: str) -> str:
+    """What a program calls itself. What is not UTF-8 arrives as half characters, which nothing can store."""
+    return said[:300].encode("utf-8", "replace").decode()
 
 
 def too_large(most: int) -> FaztError:

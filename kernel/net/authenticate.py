@@ -11,6 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from kernel.base.errors import FaztError
 from kernel.net.asked import Asked
 from kernel.security import keys, sessions
+from kernel.storage.memo import Memo
 from kernel.storage.store import Store
 from kernel.syscall.call import ANONYMOUS, LOCAL, Who
 
@@ -26,6 +27,7 @@ def cookie_name(https: bool) -> str:
 class Authenticator:
     def __init__(self, store: Store, uses: keys.KeyUses, https: bool) -> None:
         self._store, self._uses, self._https = store, uses, https
+        self._memo = Memo(lambda: store.commits)
 
     def renewed(self, asked: Asked) -> str:
         """The cookie again, so that the browser keeps it as long as the session lasts."""
@@ -64,10 +66,14 @@ class Authenticator:
         return who
 
     def by_key(self, asked: Asked, header: str) -> Who:
+        return self.of_key(header, asked.address, asked.agent)
+
+    def of_key(self, header: str, address: str, agent: str) -> Who:
+        """Who shows this key. A client that does is a program: no page of another origin can make it do so."""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise FaztError("INVALID_API_KEY", "The Authorization header must be `Bearer fzt_…`.")
-        who = keys.find(self._store.scoped(""), token.strip(), asked.address, asked.agent)
+        who = keys.find(self._store.scoped(""), token.strip(), address, agent, self._memo)
         self._uses.note(who.id, self._store.clock.now())
         return who
 

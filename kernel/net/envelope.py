@@ -39,6 +39,9 @@ def success(result: Any, status: int = 200) -> web.Response:
 
 def failure(error: FaztError, request_id: str = "") -> web.Response:
     shown = {"error": error.public()}
+    if error.code == "INVALID_ARGUMENT":
+        # what code calls an argument is a field here
+        shown["error"]["code"] = "VALIDATION_FAILED"
     if error.status >= 500 and request_id:
         shown["error"].setdefault("details", {})["request"] = request_id
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}

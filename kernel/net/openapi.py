@@ -145,6 +145,9 @@ def _success(declared: Declaration, schemas: Schemas) -> dict[str, Any]:
         return {"description": "A stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if route.mime:
         return {"description": "Done.", "content": {route.mime: {"schema": {"type": "string"}}}}
+    if declared.gives_bytes:
+        shape = {"type": "string", "format": "binary"}
+        return {"description": "The bytes, as the type they have.", "content": {"*/*": {"schema": shape}}}
     return {"description": "Done.", "content": {"application/json": {"schema": schemas.answer(declared)}}}
 
 

@@ -139,9 +139,7 @@ class Server:
         try:
             return await self._dispatch(request, id)
         except FaztError as error:
-            if error.status >= 500 and error.code != "VERSION_NOT_SUPPORTED":
-                logger.warning(error.message, extra={"code": error.code})
-            return _closing(failure(error, id), request)
+            return _closing(failure(explained(error, request.method, request.path), id), request)
         except web.HTTPException as error:
             return _closing(failure(FaztError("BAD_REQUEST", error.reason), id), request)
         except asyncio.CancelledError:
@@ -149,20 +147,8 @@ class Server:
         except (ConnectionError, web.RequestPayloadError):
             # whoever asked has gone, or sent a body that is none
             return _closing(failure(FaztError("BAD_REQUEST", "The request ended early."), id), request)
-        except Exception:
-            logger.exception("a request failed", extra={"method": request.method, "path": request.path[:200]})
-            return _closing(
-                failure(
-                    FaztError(
-                        "INTERNAL_ERROR",
-                        "Something went wrong inside Fazt.",
-                        "The request id finds it in the logs.",
-                        request=id,
-                    ),
-                    id,
-                ),
-                request,
-            )
+        except Exception as error:
+            return _closing(failure(explained(error, request.method, request.path), id), request)
 
     async def _dispatch(self, request: Request, id: str) -> web.StreamResponse:
         if sum(len(name) + len(value) for name, value in request._message.raw_headers) > MOST_HEADER_BYTES:
@@ -324,6 +310,16 @@ class Server:
             connection.abort()
         if self._own_socket:
             self._own_socket.unlink(missing_ok=True)
+
+
+def explained(error: Exception, method: str, path: str) -> FaztError:
+    """What the caller hears of an error; what is ours to look after is in the log."""
+    if not isinstance(error, FaztError):
+        logger.error("a request failed", exc_info=error, extra={"method": method, "path": path[:200]})
+        return FaztError("INTERNAL_ERROR", "Something went wrong inside Fazt.", "The request id finds it in the logs.")
+    if error.status >= 500 and error.code != "VERSION_NOT_SUPPORTED":
+        logger.warning(error.message, extra={"code": error.code})
+    return error
 
 
 async def _endpoint(asked: Asked, found: tuple[Endpoint, dict[str, str]]) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -50,7 +50,7 @@ def _multipart(parts: Multipart, slices: Slices) -> Iterator[bytes]:
 
 
 async def streamed(
-    asked: Asked, status: int, headers: Headers, length: int, pieces: Iterator[bytes]
+    asked: Asked, status: int, headers: Headers, length: int, pieces: Iterable[bytes]
 ) -> web.StreamResponse:
     """Piece by piece: whoever reads slowly holds one piece of memory."""
     headers["Content-Length"] = str(length)

@@ -17,7 +17,6 @@ METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OP
 # they change how a request is read, where it ends, or who asks
 _LEFT = frozenset(
     (
-        b"authorization",
         b"content-encoding",
         b"expect",
         b"forwarded",
@@ -35,7 +34,7 @@ _LEFT = frozenset(
         b"x-real-ip",
     )
 )
-_ONCE = frozenset((b"host", b"content-length", b"connection", b"content-type"))
+_ONCE = frozenset((b"authorization", b"host", b"content-length", b"connection", b"content-type"))
 
 
 class Whole(NamedTuple):
@@ -44,6 +43,7 @@ class Whole(NamedTuple):
     host: str
     headers: list[tuple[str, str]]  # names in small letters
     body: bytes
+    authorization: str | None = None
 
 
 def read(data: bytes) -> Whole | None:
@@ -85,4 +85,14 @@ def read(data: bytes) -> Whole | None:
             return None
     elif not length.isdigit() or len(length) > 6 or int(length) != len(body):
         return None
-    return Whole(method.decode("ascii"), target.decode("ascii"), host.decode("ascii"), headers, body)
+    said = once.get(b"authorization")
+    if said is not None and not said.isascii():
+        return None
+    about = None if said is None else said.decode("ascii")
+    return Whole(method.decode("ascii"), target.decode("ascii"), host.decode("ascii"), headers, body, about)
+
+
+def is_odd(target: str) -> bool:
+    """A path that may be read in more than one way, or not at all."""
+    path = target.partition("?")[0]
+    return "%" in path or "//" in path or "/." in path or "#" in target

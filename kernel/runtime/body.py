@@ -11,8 +11,8 @@ from aiohttp.multipart import BodyPartReader
 
 from kernel.base.errors import FaztError
 from kernel.net.asked import MOST_BODY, Asked, too_large
+from kernel.net.budget import Held
 from kernel.net.parts import MOST_FIELD, file_of, text_of
-from kernel.runtime.budget import Held
 from kernel.runtime.incoming import Pairs, Part
 
 MOST_FIELDS = 1000

@@ -30,11 +30,10 @@ from kernel.runtime.runtime import Runtime
 
 MOST_KNOWN = 4096
 _TYPED, _UNKNOWN_TYPE = b"\r\nContent-Type: ", b"Content-Type: application/octet-stream\r\n"
-_METHODS = tuple(method + b" /api" for method in sorted(whole.METHODS))
 
 
 class Direct:
-    """What the gate asks first (`Gate.answers`)."""
+    """Takes a request without a key, if it is for code that is ready."""
 
     def __init__(
         self,
@@ -55,17 +54,13 @@ class Direct:
         self._state = (-1, -1)
         self._second, self._date = -1, b""
 
-    def __call__(self, connection: Connection, data: bytes) -> bool:
-        if not data.startswith(_METHODS) or self._server.draining or not self._runtime.services.engine_is_open:
-            return False
-        request = whole.read(data)
-        if request is None:
+    def __call__(self, connection: Connection, request: whole.Whole) -> bool:
+        if not self._runtime.services.engine_is_open:
             return False
         peer = connection.peer
         label = None if peer.own or peer.trusted else self._label(request.host, peer.local)
         path = request.target.partition("?")[0]
-        odd = "%" in path or "//" in path or "/." in path or "#" in request.target
-        if label is None or odd or not is_api(path[1:]):
+        if label is None or not is_api(path[1:]):
             return False
         found = self._program(label)
         if found is None:

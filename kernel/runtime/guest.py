@@ -24,7 +24,7 @@ from kernel.runtime.opened import MOST_EFFORT, MOST_TEXT, Effort
 from kernel.runtime.program import FRAME, Program
 from kernel.runtime.services import Services
 from kernel.syscall.call import Call
-from kernel.syscall.plan import Later, Parcel, Scan, Write
+from kernel.syscall.plan import Later, Page, Parcel, Scan, Write
 
 MOST_SERVED = 1000
 MOST_STASHED = 16
@@ -173,7 +173,7 @@ class Guest:
         services = self._services
         adapter = services.adapter(number)
         call = personally(self.needed, services, number) if personal else self.needed.call()
-        call.now = call.store.now = services.clock.now()  # type: ignore[attr-defined]
+        call.now = call.store.now = services.clock.now()
         result = adapter(call, arg, None if data is None else bytes(data))
         if isinstance(result, Later):
             result = self._waited_for(result)
@@ -320,10 +320,9 @@ def said(result: Any, quiet: bool) -> Reply:
         return None
     if isinstance(result, bytes | bytearray | memoryview):
         return Bytes(bytes(result))
-    items = getattr(result, "items", None)
-    if items is not None and not callable(items):
-        # a page is an array in JavaScript
-        result = items
+    if isinstance(result, Page):
+        # an array in JavaScript
+        result = result.items
     return encode(result)
 
 

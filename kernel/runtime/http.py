@@ -14,9 +14,9 @@ from kernel.base.settings import Settings
 from kernel.fs.edition import Edition
 from kernel.net.asked import OF_SITE, Asked
 from kernel.net.authenticate import Authenticator
+from kernel.net.budget import Budget, Held
 from kernel.runtime.answers import Answer, Head, made_head
 from kernel.runtime.body import STREAMED, Arriving, is_multipart, read_form, whole
-from kernel.runtime.budget import Budget, Held
 from kernel.runtime.failure import GuestFailure
 from kernel.runtime.incoming import Incoming, User, ascii_target, visible
 from kernel.runtime.limits import UPLOAD
@@ -29,10 +29,12 @@ from kernel.runtime.runtime import Runtime
 class AppCode:
     """Answers what is asked under `/api` of an app's host."""
 
-    def __init__(self, runtime: Runtime, programs: Programs, authenticator: Authenticator, settings: Settings) -> None:
+    def __init__(
+        self, runtime: Runtime, programs: Programs, authenticator: Authenticator, settings: Settings, bodies: Budget
+    ) -> None:
         self.runtime, self.programs = runtime, programs
         self._authenticator, self._settings = authenticator, settings
-        self.bodies = Budget(runtime.seats.memory)
+        self.bodies = bodies
 
     def entry(self, edition: Edition) -> str:
         return handler_of(edition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -11,6 +11,7 @@ from kernel.base.errors import FaztError, not_found
 from kernel.base.ids import new_id
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.security.tokens import new_token, token_hash
+from kernel.storage.memo import Memo
 from kernel.syscall import Call, Line, Write, syscall
 from kernel.syscall.call import Scoped, Who
 from kernel.syscall.plan import Step
@@ -84,21 +85,37 @@ class NewKey(msgspec.Struct):
     scopes: list[str]
 
 
-def find(store: Scoped, token: str, address: str, agent: str) -> Who:
+def find(store: Scoped, token: str, address: str, agent: str, memo: Memo | None = None) -> Who:
     """Who holds the key. Unknown, revoked and malformed look the same."""
-    prefix = token[len(MARK) : len(MARK) + SHOWN]
-    hashed = token_hash(token)
-    found: tuple[str, str, str] | None = None
+    held = None
     if token.startswith(MARK) and len(token) == WHOLE and token.isascii():
-        for id, name, kept, scopes in store.all(BY_PREFIX, prefix=prefix):
-            if hmac.compare_digest(hashed, kept):
-                found = (id, name, scopes)
-    if found is None:
+        hashed = token_hash(token)
+
+        def read() -> Held | None:
+            return _held(store, token[len(MARK) : len(MARK) + SHOWN], hashed)
+
+        held = memo.get(hashed, read) if memo else read()
+    if held is None:
         raise FaztError("INVALID_API_KEY", "The key is unknown or was revoked.", "Make a new one: `fazt keys create`.")
-    id, name, scopes = found
-    held = frozenset(scopes.split())
-    role = next((ROLE_OF[scope] for scope in ROLE_OF if scope in held), "admin")
-    return Who("key", id, name, role, held, address, agent)
+    return Who("key", held.id, held.name, held.role, held.scopes, address, agent)
+
+
+class Held(NamedTuple):
+    """A key somebody has shown."""
+
+    id: str
+    name: str
+    role: str
+    scopes: frozenset[str]
+
+
+def _held(store: Scoped, prefix: str, hashed: bytes) -> Held | None:
+    for id, name, kept, scopes in store.all(BY_PREFIX, prefix=prefix):
+        if hmac.compare_digest(hashed, kept):
+            held = frozenset(scopes.split())
+            role = next((ROLE_OF[scope] for scope in ROLE_OF if scope in held), "admin")
+            return Held(id, name, role, held)
+    return None
 
 
 class KeyUses:

@@ -12,6 +12,7 @@ from typing import Literal
 from kernel.base.errors import FaztError, not_found
 from kernel.base.tables import Migration, Patch, Read, Remove, Table
 from kernel.security.seal import Seal
+from kernel.storage.config import Sealed
 from kernel.storage.scoped import ScopedStore
 from kernel.storage.store import Store
 from kernel.syscall import Write
@@ -120,6 +121,21 @@ class Secrets:
 
     def _scoped(self, app: str) -> ScopedStore:
         return self._store.scoped(app)
+
+
+class SealedSettings(Sealed):
+    """The settings of the node that are secrets: put into requests on their way out, kept under the app ''."""
+
+    def __init__(self, secrets: Secrets, store: Store) -> None:
+        self._secrets, self._store = secrets, store
+
+    def put(self, name: str, value: str) -> Write[None]:
+        full = FaztError("LIMIT_EXCEEDED", "There are too many secrets.")
+        now = self._store.clock.now()
+        return self._secrets.put(self._store.scoped(""), "net", {name: value}, now, 1 << 20, full)
+
+    def forget(self, name: str) -> Write[None]:
+        return self._secrets.forget(self._store.scoped(""), "net", name)
 
 
 def _row(kind: Kind, app: str, name: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, field
 from typing import Any
 
 from kernel.fs.cid import cid_of
@@ -16,12 +15,9 @@ from kernel.runtime.lower.lowered import Lowered
 from kernel.syscall import Step
 from kernel.syscall.call import LOCAL
 from tests.kernel.fs.site import body, frame, sha256
+from tests.kernel.net.endpoint import PAGE, endpoint, flag, maybe_number, maybe_text, number, text
+from tests.kernel.net.endpoints_of_stores import ENDPOINTS_OF_STORES, furnish_stores
 from tests.support import Running
-
-ROLES = {"public": 0, "user": 1, "admin": 2, "owner": 3}
-Shape = Any
-text, number, flag = str, int, bool
-maybe_number, maybe_text = (int, type(None)), (str, type(None))
 
 APP = {
     "id": text,
@@ -174,7 +170,6 @@ JOB_RUN = {
     "ended_at": number,
 }
 ME = {"id": text, "username": text, "role": text, "has_password": flag}
-PAGE = {"offset", "limit", "total", "has_more"}
 LOG_LINE = {
     "id": number,
     "timestamp": number,
@@ -188,44 +183,6 @@ ENV = {"name": text, "value": "••••••••", "set_at": number}
 DONE = {"success": True, "output": text, "data": Any, "meta": dict}
 STATUS = {"authenticated": flag, "username": maybe_text, "expiresAt": maybe_number}
 STATE = {"state": text, "detail": text}
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """`path` and `body` are what a successful request sends; `{…}` in the path is filled from what `furnish` made."""
-
-    route: str
-    role: str  # the least role that reaches it
-    path: str
-    shape: Shape = None
-    status: int = 200
-    body: dict[str, Any] | None = None
-    raw: bytes | None = None  # a body that is no JSON object
-    headers: dict[str, str] = field(default_factory=dict)
-    meta: set[str] = field(default_factory=set)
-    writes: bool = False
-    deploy: bool = False  # a `deploy` key reaches it
-    any_key: bool = False  # every key reaches it, whatever its scope
-    any_deploy: bool = False  # also a `deploy` key for an app, whatever the app
-    looks: bool = False  # it may change something, but this request only looks
-    methods: tuple[str, ...] = ()  # all that its path answers; its own, if empty
-
-    @property
-    def method(self) -> str:
-        return self.route.split()[0]
-
-    @property
-    def of_app(self) -> bool:
-        return "{app}" in self.route
-
-    @property
-    def allow(self) -> set[str]:
-        methods = set(self.methods or (self.method,))
-        return methods | ({"HEAD"} if "GET" in methods else set())
-
-
-def endpoint(route: str, role: str, shape: Shape = None, **how: Any) -> Endpoint:
-    return Endpoint(route, role, how.pop("path", route.split()[1]), shape, **how)
 
 
 HANDLER = {"api/main.js": b"module.exports = request => ({ path: request.path })"}
@@ -285,7 +242,6 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return made.getvalue()
 
 
-KV = ("GET", "POST", "DELETE")
 ONE = ("GET", "PUT", "DELETE")
 ENDPOINTS = (
     endpoint("GET /api/config", "owner", [SETTING]),
@@ -616,36 +572,7 @@ ENDPOINTS = (
         writes=True,
         methods=("GET", "PUT"),
     ),
-    endpoint(
-        "GET /api/apps/{app}/storage/kv/entry",
-        "admin",
-        {"key": "a", "value": {"n": 1}},
-        path="/api/apps/{app}/storage/kv/entry?key=a",
-    ),
-    endpoint(
-        "POST /api/apps/{app}/storage/kv",
-        "admin",
-        {"key": "b"},
-        body={"key": "b", "value": [1, None]},
-        status=201,
-        writes=True,
-        methods=KV,
-    ),
-    endpoint(
-        "DELETE /api/apps/{app}/storage/kv",
-        "admin",
-        path="/api/apps/{app}/storage/kv?key=a",
-        status=204,
-        writes=True,
-        methods=KV,
-    ),
-    endpoint(
-        "GET /api/apps/{app}/storage/kv",
-        "admin",
-        [{"key": "a", "value": {"n": 1}}],
-        meta={"limit", "next"},
-        methods=KV,
-    ),
+    *ENDPOINTS_OF_STORES,
     endpoint("GET /api/redirects", "admin", [REDIRECT], meta=PAGE, methods=("GET", "POST")),
     endpoint(
         "POST /api/redirects",
@@ -815,7 +742,7 @@ async def furnish(running: Running) -> dict[str, str]:
     other = await running.run("apps.create", slug="other", title="Other")
     attic = await running.run("apps.create", slug="attic", title="Attic")
     await running.run("apps.delete", app="attic")
-    await running.run("storage.kv.set", app="shop", key="a", value={"n": 1})
+    await furnish_stores(running)
     redirect = await running.run("redirects.create", slug="home", destination="https://example.com/")
     webhook = await running.run("webhooks.create", name="Build", endpoint="build")
     running.node.events.note("pixel", "pageview", "shop.localhost", tags=["june"])
@@ -884,33 +811,3 @@ async def session_of(running: Running, cookie: str) -> str:
     """The name under which the session of a cookie is listed."""
     listed = (await running.ask("GET", "/api/auth/sessions", cookie=cookie)).data
     return next(str(session["id"]) for session in listed if session["current"])
-
-
-def fits(value: Any, shape: Shape) -> str | None:
-    """What is wrong with a value; None when it has the shape.
-
-    A type or a tuple of types, `Any`, a dict with exactly these names (one whose value may be null may be left out),
-    a list whose items all have the shape (at least one; `[]` says: an empty list), else the value itself.
-    """
-    if shape is Any:
-        return None
-    if isinstance(shape, type | tuple):
-        return None if isinstance(value, shape) else f"{value!r} is not {shape}"
-    if isinstance(shape, dict):
-        if not isinstance(value, dict):
-            return f"{value!r} is no object"
-        unknown = set(value) - set(shape)
-        missing = {name for name in set(shape) - set(value) if not _nullable(shape[name])}
-        if unknown or missing:
-            return f"unknown {sorted(unknown)}, missing {sorted(missing)}"
-        wrong = ((name, fits(item, shape[name])) for name, item in value.items())
-        return next((f"{name}: {why}" for name, why in wrong if why), None)
-    if isinstance(shape, list) and len(shape) == 1 and isinstance(shape[0], dict):
-        if not isinstance(value, list) or not value:
-            return f"{value!r} is no list with items"
-        return next((why for item in value if (why := fits(item, shape[0]))), None)
-    return None if value == shape else f"{value!r} is not {shape!r}"
-
-
-def _nullable(shape: Shape) -> bool:
-    return shape in (Any, dict, type(None)) or (isinstance(shape, tuple) and type(None) in shape)

@@ -94,3 +94,35 @@ def _reads(table: str) -> list[Read]:
     from kernel.base.tables import STATEMENTS
 
     return [one for one in STATEMENTS if type(one) is Read and table in one.template]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "?app=shop", {"name": "songs", "dimensions": 2}, 201),
+        ("GET", "?app=shop", None, 200),
+        ("GET", "/songs?app=shop", None, 200),
+        ("GET", "/songs/documents?limit=5&app=shop", None, 200),
+        ("POST", "/songs/query?app=shop", {"embedding": [1, 0]}, 200),
+        ("DELETE", "/songs?app=shop", None, 204),
+        ("GET", "", None, 400),
+        ("GET", "?app=", None, 400),
+        ("GET", "?app=nobody", None, 404),
+        ("GET", "?app=shop&app=other", None, 400),
+        ("GET", "?app=..", None, 404),
+        ("POST", "?app=shop&name=x", {"name": "x"}, 400),
+    ],
+)
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_vectors_have_a_short_way(
+    node: Running, method: str, path: str, body: Any, status: int, keyed: bool
+) -> None:
+    for slug in ("shop", "other"):
+        await node.run("apps.create", slug=slug)
+    if path != "?app=shop" or method != "POST":
+        await node.run("storage.vector.createCollection", app="shop", name="songs", dimensions=2)
+    how: dict[str, Any] = {"key": "*"} if keyed else {"cookie": node.owner}  # type: ignore[attr-defined]
+    answer = await node.ask(method, "/api/vector/collections" + path, body=body, **how)
+    assert answer.status == status, answer.body
+    if status < 300 and answer.body:
+        assert "songs" in answer.body.decode() or answer.data == []

@@ -10,15 +10,13 @@ import pytest_asyncio
 
 from tests import support
 from tests.kernel.fs.site import frame
+from tests.kernel.net.endpoint import ROLES, Endpoint, fits
 from tests.kernel.net.endpoints import (
     AT_ROOT,
     BY_HAND,
     ENDPOINTS,
     NEW_SITE,
-    ROLES,
-    Endpoint,
     add_user,
-    fits,
     furnish,
     session_of,
 )
@@ -236,7 +234,7 @@ async def test_who_may_not_ask_does_not_learn_which_apps_there_are(shared: Any, 
 @every
 @on_shared_node
 async def test_an_unknown_field_is_refused_by_name(shared: Any, endpoint: Endpoint) -> None:
-    if endpoint.method in ("POST", "PUT", "PATCH") and endpoint.raw is None:
+    if endpoint.named:
         answer = await refused(shared, endpoint, key="*", body={**(endpoint.body or {}), "surprise": 1})
     else:
         more = ("&" if "?" in endpoint.path else "?") + "surprise=1"
@@ -249,7 +247,7 @@ async def test_an_unknown_field_is_refused_by_name(shared: Any, endpoint: Endpoi
 @those(of_app=True)
 @on_shared_node
 async def test_the_app_is_said_in_the_path_only(shared: Any, endpoint: Endpoint) -> None:
-    if endpoint.method in ("POST", "PUT") and endpoint.raw is None:
+    if endpoint.named:
         answer = await refused(shared, endpoint, key="*", body={**(endpoint.body or {}), "app": "other"})
     else:
         more = ("&" if "?" in endpoint.path else "?") + "app=other"

@@ -51,6 +51,7 @@ DESCRIPTORS = [
     described(6, "net.send", "url", "data", defaults=[None], bytes=1, **{"async": True}),
     described(7, "net.watch", "url", stream=True),
     described(8, "util.all", rest=True, required=0, alias=["tools.all"]),
+    described(9, "storage.batch", "operations", options=["once"]),
 ]
 
 

@@ -13,9 +13,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from kernel.base.errors import FaztError
 from kernel.net.asked import MOST_BODY
+from kernel.net.budget import LEAST, SMALL, Budget, Held
 from kernel.net.parts import MOST_FIELD, file_of
 from kernel.runtime.body import MOST_FIELDS, MOST_FILES, Arriving, is_multipart, read_form, whole
-from kernel.runtime.budget import LEAST, SMALL, Budget, Held
 
 MIB = 1 << 20
 FORM = "application/x-www-form-urlencoded"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kernel.runtime.budget import Budget
+from kernel.net.budget import Budget
 from kernel.runtime.http import AppCode
 from kernel.runtime.invocation import Invocation
 from tests.kernel.runtime.live import Headers, Live, living

@@ -21,8 +21,10 @@ SCOPES = ["*", "admin", "read", "deploy", "deploy:shop", "deploy:other"]
 MIXED = [["read", "deploy:other"], ["deploy:other", "deploy:shop"], ["read", "deploy"], ["admin", "deploy:other"]]
 # said by hand: what changes nothing may be read, what belongs to the owner is nobody else's
 CHANGES = {e.route for e in ENDPOINTS if e.writes and not e.any_key}
-# what runs an app's code changes whatever the code changes
-RUNS = {"apps.run"}
+# what runs an app's code changes whatever the code changes; what waits for others might write in the end
+RUNS = {"apps.run", "storage.vector.query"}
+# what is asked in a body, because it is too long for an address
+ASKS = {f"storage.{name}" for name in ("ds.query", "ds.count", "ds.aggregate", "ds.explain", "vector.search")}
 OWNERS = {e.route for e in ENDPOINTS if e.role == "owner"}
 
 
@@ -66,7 +68,7 @@ def may(node: Running, declared: Declaration, who: Who, app: str) -> bool:
 def changes(declared: Declaration) -> bool:
     """By what is said outside: the route's method, or for want of one its promise to write."""
     if declared.route:
-        return declared.route.method != "GET" and declared.name != "command.run"
+        return declared.route.method != "GET" and declared.name not in {"command.run", *ASKS}
     return "Write" in str(declared.returns) or declared.name in RUNS
 
 

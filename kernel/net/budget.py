@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernel.base.errors import FaztError
 
 SMALL = 64 * 1024  # such bodies are not counted: there are never more of them than connections
-LEAST = 64 << 20
+LEAST = 128 << 20  # the largest body there may be finds room alone
 
 
 class Budget:
