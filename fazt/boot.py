@@ -24,8 +24,49 @@ from kernel.base.ids import new_id
 from kernel.base.settings import Setting, Settings
 from kernel.base.site import Site
 from kernel.base.tables import Migration, Sweep, Table
-from kernel.data import batch, docs, indexes, kv, objects, quota, sql, streams, text, vectors
+from kernel.data import (
+    batch,
+    doc_doors,
+    doc_tables,
+    docs,
+    explain,
+    index_doors,
+    index_tables,
+    kv,
+    measured,
+    object_move,
+    object_tables,
+    object_words,
+    objects,
+    once,
+    quota,
+    s3_settings,
+    sql,
+    sql_tables,
+    stream_tables,
+    text,
+    text_index,
+    text_tables,
+    vector_adding,
+    vector_documents,
+    vector_lines,
+    vector_search,
+    vector_tables,
+    vectors,
+)
 from kernel.data.collections import Declared
+from kernel.data.index_chores import IndexChores
+from kernel.data.indexes import Indexes
+from kernel.data.kv_temp import Temp
+from kernel.data.object_content import ObjectContent
+from kernel.data.object_move import Moves
+from kernel.data.quota import Quotas, Tally
+from kernel.data.s3_client import S3Client
+from kernel.data.s3_shelf import Buckets
+from kernel.data.sql import Sql
+from kernel.data.stream_buffer import Streams
+from kernel.data.text_index import Texts
+from kernel.data.vector_chores import VectorChores
 from kernel.fs import blobs, deploy, files, fork, gc, mounts, releases, trees, uploads, variants, zipped
 from kernel.fs.blobs import Content
 from kernel.fs.chores import Chores
@@ -33,6 +74,7 @@ from kernel.fs.declared import DeclaredByFiles
 from kernel.fs.deploy import Checks
 from kernel.fs.edition import Editions
 from kernel.fs.known import KnownReleases
+from kernel.fs.object_content import ContentOfObjects
 from kernel.fs.pace import Pace
 from kernel.fs.proofs import Proofs
 from kernel.fs.variants import Variants
@@ -66,7 +108,7 @@ from kernel.security import credentials, keys, links, secrets, sessions, users
 from kernel.security.keys import AppNames, KeyUses
 from kernel.security.passwords import Passwords
 from kernel.security.seal import open_seal
-from kernel.security.secrets import Secrets
+from kernel.security.secrets import SealedSettings, Secrets
 from kernel.storage import config, facts
 from kernel.storage.store import open_store
 from kernel.storage.sweep import sweep
@@ -95,15 +137,33 @@ PARTS: tuple[ModuleType, ...] = (
     lineage,
     env,
     kv,
+    doc_tables,
     docs,
-    indexes,
+    doc_doors,
+    index_tables,
+    index_doors,
+    explain,
     text,
-    streams,
+    text_tables,
+    text_index,
+    stream_tables,
+    object_tables,
+    object_words,
+    s3_settings,
     objects,
+    object_move,
+    sql_tables,
     sql,
+    vector_tables,
     vectors,
+    vector_search,
+    vector_adding,
+    vector_documents,
+    vector_lines,
+    once,
     batch,
     quota,
+    measured,
     blobs,
     trees,
     releases,
@@ -170,6 +230,7 @@ class Node:
         self.settings = Settings(declared(Setting, parts))
         self.registry = registry(parts)
         self.journal = ActivityJournal(self.clock)
+        self.indexes = Indexes()
         self.store = open_store(
             path,
             tables=list(declared(Table, parts)),
@@ -178,7 +239,9 @@ class Node:
             version=__version__,
             limit_of=self.settings.__getitem__,
             functions=functions(parts),
+            live=self.indexes.functions,
         )
+        self.indexes.attach(self.store)
         try:
             self._wake(overrides or {})
         except BaseException:
@@ -214,12 +277,14 @@ class Node:
         for port in (self.settings, self.store, self.passwords, self.clicks, self.running, self.seal, self.registry):
             self.ports.fill(port)
         self.ports.fill(self.secrets)
+        self.ports.fill(SealedSettings(self.secrets, self.store), config.Sealed)
         self.ports.fill(self.redactor)
         self.ports.fill(self.lines)
         self.env = EnvValues(self.secrets)
         self.ports.fill(self.env)
         self.content = Content(self.store, self.settings)
         self.ports.fill(self.content)
+        self._objects()
         self.variants = Variants(self.store, self.content)
         Farewell(self.jobs, self.store)
         self.chores = Chores(self.jobs, self.store, self.content, self.variants)
@@ -227,7 +292,19 @@ class Node:
         self.ports.fill(KnownReleases(self.store), Releases)
         self.ports.fill(Pace(self.clock))
         self.ports.fill(Proofs())
+        self.temp = Temp(self.clock)
+        self.ports.fill(self.temp)
+        self.supervisor.add(Task("temporary keys", 60, self.temp.sweep))
         self.ports.fill(self.jobs)
+        self.ports.fill(self.indexes)
+        texts = Texts(self.store)
+        self.ports.fill(texts)
+        self.supervisor.add(Task("search", 2, texts.work))
+        self.sql = Sql(self.store)
+        self.ports.fill(self.sql)
+        self.quotas = Quotas(self.store, self.settings, declared(Tally, self.parts), self.clock)
+        self.ports.fill(self.quotas)
+        self.supervisor.add(Task("what apps keep", 5, self.quotas.look))
         self.ports.fill(Published(__version__))
         self.ports.fill(self.events)
         self.ports.fill(self.visits)
@@ -242,7 +319,15 @@ class Node:
         """What runs apps' code. Nothing of it is loaded before the first request for such code."""
         self.editions = Editions(self.store, self.content)
         self.lowering = Lowering(self.store)
-        self.ports.fill(DeclaredByFiles(self.editions), Declared)
+        self.declared = DeclaredByFiles(self.store, self.editions)
+        self.ports.fill(self.declared, Declared)
+        self.index_chores = IndexChores(self.jobs, self.store, self.indexes, self.declared.of)
+        self.supervisor.add(Task("indexes", 2, self.index_chores.ask))
+        self.vector_chores = VectorChores(self.jobs, self.store)
+        self.streams = Streams(self.store, self.declared.of, apps.there)
+        self.ports.fill(self.streams)
+        self.supervisor.add(Task("full streams", 1, self.streams.write_full))
+        self.supervisor.add(Task("streams", 5, self.streams.write_all, last=True))
         self.programs = Programs(self.store, self.settings, self.editions, self.content, self.lowering, self.env)
         self.runtime = Runtime(
             Services(
@@ -259,12 +344,23 @@ class Node:
             )
         )
         self.programs.retire = self.runtime.guests.retire
-        self.programs.gone, self.runtime.look = self.runtime.forsake, self.programs.sweep
+        self.programs.gone, self.runtime.look = self._gone, self.programs.sweep
         self.checks = CodeChecks(self.store, self.settings, self.content, self.programs, self.env)
         self.ports.fill(self.checks, Checks)
         self.ports.fill(self.programs)
         self.ports.fill(self.runtime)
         self.supervisor.add(Task("idle guests", 5, self.runtime.sweep))
+
+    def _objects(self) -> None:
+        content = ContentOfObjects(self.store, self.content)
+        self.ports.fill(content, ObjectContent)
+        self.s3 = S3Client(self.settings, self.secrets, self.clock)
+        self.ports.fill(Buckets(self.s3, content, self.settings))
+        Moves(self.jobs, self.store, self.ports)
+
+    def _gone(self, app: str) -> None:
+        self.runtime.forsake(app)
+        self.temp.forget(app)
 
     def _last_site(self) -> Site:
         """Where the node was reached when it last ran: a flag may have said another port than the settings."""
@@ -319,6 +415,7 @@ class Node:
         await self.runtime.stop()
         await self.lowering.close()
         await self.jobs.stop()
+        await self.s3.close()
         await self.supervisor.stop()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fazt.cli import deploy, download, env, logs, nodes, peers, printed, releases, upload
+from fazt.cli import data, deploy, download, env, files, logs, nodes, peers, printed, releases, upload, vector
 from fazt.cli.options import with_shared
 from fazt.cli.project import attach
 
@@ -23,6 +23,13 @@ COMMANDS: dict[str, click.Command] = {
     "app download": download.download,
     "storage cid": download.content_id,
     "storage upload": upload.upload,
+    "storage batch": data.batch,
+    "ds import": data.import_documents,
+    "ds export": data.export_documents,
+    "kv import": data.import_values,
+    "kv export": data.export_values,
+    "files get": files.get,
+    "files put": files.put,
     "open": releases.open_,
     "logs": logs.logs,
     "app logs": logs.app_logs,
@@ -36,6 +43,9 @@ COMMANDS: dict[str, click.Command] = {
     "peer remove": peers.remove,
     "peer default": peers.default,
     "surface": printed.surface,
+    "vector add": vector.add,
+    "vector import": vector.import_,
+    "vector export": vector.export,
     "version": printed.version,
 }
 

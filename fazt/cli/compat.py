@@ -13,6 +13,7 @@ OLD = {
     ("logs", "cleanup"): ("activity", "cleanup"),
     ("redirect", "list"): ("redirects", "list"),
     ("app", "remove"): ("app", "delete"),
+    ("storage", "migrate"): ("storage", "move"),
 }
 # options of commands about apps; what stands for the app itself becomes the word it is now
 OPTIONS = {

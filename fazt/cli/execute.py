@@ -28,6 +28,8 @@ def execute(invocation: Invocation, options: dict[str, Any]) -> int:
     if options.get("verbose"):
         output.say(f"node: {chosen.database or chosen.url} (by {chosen.why})")
     name, style = invocation.entry.declared.name, style_of(options)
+    for word in invocation.doubtful():
+        output.say(f"{word} is not JSON, so it is taken as text.")
     if chosen.database is None:
         done = ask(invocation.words(), invocation.files, url=chosen.url, token=chosen.token)
     else:

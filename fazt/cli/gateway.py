@@ -71,7 +71,7 @@ async def run(call: Call, command: Commands, args: list[Word] = [], *, files: di
         return Done(False, error.message, error=error.public(), exit=error.exit_code)
     data = result.items if isinstance(result, Page) else None if result is UNSET else result
     meta = result.meta if isinstance(result, Page) else UNSET
-    return Done(True, render(invocation.entry.declared.name, data), data, meta)
+    return Done(True, render(invocation.entry.declared.name, data, meta or None), data, meta)
 
 
 async def carry_out(caller: Caller, call: Call, invocation: Any, files: dict[str, Upload]) -> Any:

@@ -105,11 +105,7 @@ def _forwarded(peer: str, words: list[str]) -> int:
     from fazt.cli.execute import ask
 
     done = ask(kept, {}, url=chosen.url, token=chosen.token)
-    style = style_of(options)
-    if style == "table":
-        output.write(output.safe(done.get("output", "")))
-    else:
-        output.show("", done.get("data"), done.get("meta"), style)
+    output.show("", done.get("data"), done.get("meta"), style_of(options), done.get("output", ""))
     return 0
 
 

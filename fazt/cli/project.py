@@ -28,19 +28,36 @@ GROUPS = {
     "audit": "The ledger that is never cleaned.",
     "auth": "Your own sessions.",
     "client": "Which node this machine talks to.",
+    "collections": "Collections of vectors.",
     "config": "The node's settings.",
+    "ds": "Documents in collections.",
     "env": "Environment variables of an app; their values are never shown.",
+    "files": "Blobs of an app, by key.",
+    "index": "Indexes of collections.",
     "keys": "API keys and their scopes.",
     "kv": "The key-value store of an app.",
     "limits": "The node's limits.",
     "peer": "Other nodes this user knows.",
     "proc": "The process: start, stop, restart, status.",
+    "rd": "Tables of an app, in SQL.",
     "redirects": "Short links, /r/<slug>.",
     "security": "The owner's password.",
     "server": "Setting a node up.",
     "sessions": "Where you are signed in.",
     "stdlib": "The libraries every app's code can require.",
+    "storage": "What apps keep, writes as one, and content by its id.",
+    "vector": "Texts with vectors, found by nearness.",
     "webhooks": "Addresses that other services call, /webhook/<endpoint>.",
+}
+# what an option means, where it means the same in every command
+OPTIONS = {
+    "after": "Go on behind this one.",
+    "limit": "At most so many",
+    "offset": "Leave out so many before",
+    "order": "By age: desc is newest first, asc oldest first",
+    "sort": 'By fields, as {"age": -1}: 1 upwards, -1 downwards.',
+    "ttl": "How long it stays: 30s, 10m, 7d.",
+    "user": "The rows of one of the app's users.",
 }
 
 
@@ -57,22 +74,31 @@ class Invocation:
     def command(self) -> str:
         return " ".join(self.entry.declared.cli_words)
 
+    def doubtful(self) -> list[str]:
+        """Values that look like JSON and are none: probably the shell took their quotes."""
+        said = [self.values.get(p.public) for p in self.entry.declared.parameters if p.is_json and not p.is_as_typed]
+        return [word[:LONGEST_SHOWN] for word in said if isinstance(word, str) and word[:1] in ("{", "[")]
+
     def words(self) -> list[str]:
         """The command as words again, for another node to understand."""
         declared = self.entry.declared
         arguments = [name.rstrip("_") for name, _ in declared.cli_arguments]
+        # a list that is one JSON value stays one word
+        lists = {p.public for p in declared.parameters if p.many or _has(p.type, list)}
         named = {name: file for name, (file, _) in self.files.items()}
         given = {**({"app": self.app} if self.app is not None else {}), **self.values, **named}
         open_ended = {p.public for p in declared.parameters if p.holds_json and not p.is_as_typed}
         given = {name: _quoted(value) if name in open_ended else value for name, value in given.items()}
-        options, positional = [], []
+        # it was asked for before the words were understood
+        options: list[str] = ["--confirm"] if declared.confirm else []
+        positional: list[str] = []
         for name, value in given.items():
             if name not in arguments:
-                options += _as_option(name, value)
+                options += _as_option(name, value, name in lists)
         for name in arguments:
-            value = given.get(name)
             if name in given:
-                positional += [_as_word(item) for item in value] if isinstance(value, list) else [_as_word(value)]
+                said: list[Any] = given[name] if name in lists else [given[name]]
+                positional += map(_as_word, said)
         return [*declared.cli_words, *options, *(["--", *positional] if positional else [])]
 
 
@@ -122,8 +148,8 @@ def command(entry: Entry, shared: list[click.Parameter], here: bool) -> click.Co
         many = name in parameters and parameters[name].many
         made.append(click.Argument([name], required=required and not many, nargs=-1 if many else 1))
     made += [_option(p) for name, p in parameters.items() if name not in arguments]
-    if declared.wants_app and "app" not in arguments:
-        made.append(click.Option(["--app"], help="The app, by id or alias (else FAZT_APP, else .fazt/app)."))
+    if declared.wants_app and not arguments.get("app"):
+        made.append(click.Option(["app_", "--app"], help="The app, by id or alias (else FAZT_APP, else .fazt/app)."))
     if declared.confirm:
         made.append(click.Option(["--confirm"], is_flag=True, help=declared.confirm))
     own = {name for param in made for name in param.opts}
@@ -132,7 +158,8 @@ def command(entry: Entry, shared: list[click.Parameter], here: bool) -> click.Co
     def understood(**given: Any) -> Invocation:
         if declared.confirm and not given.pop("confirm"):
             raise FaztError("CONFIRMATION_REQUIRED", declared.confirm, "Confirm with --confirm.")
-        app = _which_app(given.pop("app", None), here) if declared.wants_app else None
+        # elsewhere `app` is a value like others
+        app = _which_app(given.pop("app_", None) or given.pop("app", None), here) if declared.wants_app else None
         named = {name: given.pop(name) for name, p in parameters.items() if p.is_bytes or p.is_upload}
         files = {name: _file(path) for name, path in named.items() if here and path is not None}
         values: dict[str, Any] = {
@@ -162,7 +189,8 @@ def _option(p: Parameter) -> click.Option:
         names[1] += f"/--no-{p.public.replace('_', '-')}"
         return click.Option(names, default=None, required=required)
     default = None if p.required or p.default in (None, "", []) else p.default
-    text = f"default {default}" if default is not None else None
+    said = [f"default {default}"] if default is not None else []
+    text = "; ".join([*([OPTIONS[p.public]] if p.public in OPTIONS else []), *said]) or None
     return click.Option(names, default=None, required=required, multiple=_has(p.type, list), help=text)
 
 
@@ -204,9 +232,9 @@ def _which_app(said: str | None, here: bool) -> str:
     linked = Path(".fazt/app")
     if here and linked.is_file():
         return linked.read_text().strip()
-    raise FaztError(
-        "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a linked folder.", field="app"
-    )
+    # what stands around the words counts where they were typed only
+    hint = "Add --app NAME, set FAZT_APP, or run it in a deployed folder." if here else "Add --app NAME."
+    raise FaztError("USAGE", "Which app is meant?", hint, field="app")
 
 
 def _file(path: str) -> tuple[str, bytes]:
@@ -233,11 +261,11 @@ def _reads_as_json(text: str) -> bool:
     return True
 
 
-def _as_option(name: str, value: Any) -> list[str]:
+def _as_option(name: str, value: Any, several: bool) -> list[str]:
     flag = "--" + name.replace("_", "-")
     if isinstance(value, bool):
         return [flag] if value else [f"--no-{flag[2:]}"]
-    if isinstance(value, list):
+    if several:
         return [f"{flag}={_as_word(item)}" for item in value]
     return [f"{flag}={_as_word(value)}"]
 

@@ -18,6 +18,8 @@ QUICK = {
 }
 # works on files of this machine, also when the node is another one
 HERE = {*QUICK, ("app", "download"), ("storage", "cid"), ("open",), ("status",)}
+HERE |= {("ds", "import"), ("ds", "export"), ("kv", "import"), ("kv", "export"), ("storage", "batch")}
+HERE |= {("files", "get"), ("files", "put"), ("vector", "add"), ("vector", "import"), ("vector", "export")}
 # written by hand here, whatever the other node knows: they follow, or ask on a terminal
 HERE |= {("logs",), ("app", "logs"), ("app", "env"), ("env", "set")}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from kernel.base.errors import FaztError
 from kernel.base.text import nearest
 
 LONGEST_SHOWN = 100
+_NUMBER = re.compile(r"-[0-9.]")
 
 
 def understand(tree: click.Group, words: list[str], options: dict[str, Any] | None = None) -> Any:
@@ -32,6 +34,8 @@ def understand(tree: click.Group, words: list[str], options: dict[str, Any] | No
         said = error.option_name[:LONGEST_SHOWN]
         close = nearest(said, known)
         hint = f"Did you mean {close}?" if close else _usage(error)
+        if _NUMBER.match(said):
+            hint = f"Put -- before a value that begins with a minus: … -- {said}"
         raise FaztError("USAGE", f"There is no option {said}.", hint, field=said) from None
     except click.UsageError as error:
         raise FaztError("USAGE", error.format_message()[:500], _usage(error)) from None

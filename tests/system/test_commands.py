@@ -23,7 +23,13 @@ def node(shared: Machine) -> Node:
     node.app("filled")
     for n in range(3):
         node.ask("POST", kv_path("filled"), body={"key": f"k{n}", "value": n}, scope="*")
-    shared.fazt("env", "set", "KEPT=1", "--app", "filled", "--db", str(node.db))
+    for words in (
+        ("env", "set", "KEPT=1"),
+        ("ds", "index", "add", "birds", "species"),
+        ("vector", "collections", "create", "songs", "--dimensions", "2"),
+        ("vector", "add", "songs", "--content", "high", "--embedding", "[1, 0]"),
+    ):
+        assert shared.fazt(*words, "--app", "filled", "--db", str(node.db)).code == 0, words
     body = {"slug": "talk", "destination": "https://example.com/"}
     assert node.ask("POST", "/api/redirects", body=body, scope="*").status == 201
     hook = {"name": "Build", "endpoint": "build"}
@@ -188,6 +194,9 @@ LISTS = {
     ("activity", "list"): {"offset", "limit", "total", "has_more"},
     ("audit", "list"): {"offset", "limit", "total", "has_more"},
     ("kv", "list", "--app", "filled"): {"limit", "next"},
+    ("ds", "index", "list", "--app", "filled", "birds"): set(),
+    ("vector", "list", "--app", "filled", "songs"): {"offset", "limit", "total", "has_more"},
+    ("vector", "collections", "list", "--app", "filled"): set(),
     ("alias", "list"): {"offset", "limit", "total", "has_more"},
     ("env", "list", "--app", "filled"): set(),
     ("stdlib", "list"): {"offset", "limit", "total", "has_more"},
