@@ -20,7 +20,20 @@ from tests.bench.measure import Bench, Row, disk, machine
 
 FOLDER = Path(__file__).parent
 PROGRAM = FOLDER.parent.parent / "dist" / "fazt"
-OWN = ("aiohttp_app", "apps", "caddy", "content", "load", "measure", "nginx", "nodes", "paced", "readers", "wrk")
+OWN = (
+    "aiohttp_app",
+    "apps",
+    "caddy",
+    "content",
+    "load",
+    "measure",
+    "nginx",
+    "nodes",
+    "paced",
+    "readers",
+    "sqlite_app",
+    "wrk",
+)
 LINE = "{:<20} {:>10} {:<9} {:>10} {:<16} {:>7} {:>10} {:<4} {:>8} {:>8} {:>7}"
 HEAD = LINE.format("name", "ours", "", "theirs", "rival", "ratio", "target", "met", "p50 ms", "p99 ms", "spread")
 

@@ -114,8 +114,8 @@ def kv_set(bench: Bench) -> Row:
     return alone("house.kv_set", "writes/s", [uvloop.run(turn()) for _ in range(PAIRS)], better="higher")
 
 
-async def run(node: Node, name: str, app: str | None = None, **values: Any) -> Any:
-    wanted = node.registry[name]
+async def run(node: Node, capability: str, app: str | None = None, /, **values: Any) -> Any:
+    wanted = node.registry[capability]
     return await node.driver.invoke(wanted, node.caller.call(wanted, LOCAL, "http", app), values)
 
 
@@ -206,7 +206,7 @@ def kv_read(bench: Bench) -> Row:
         keys = [pair(number)["key"] for number in range(KEYS)]
         scope = {"adapter": node.registry["storage.kv.get"].javascript, "call": call, "by_hand": by_hand}
         scope |= {"keys": keys, "buffers": [json.dumps([key]).encode() for key in keys]}
-        assert scope["adapter"](call, scope["buffers"][0]) == by_hand(keys[0]) == VALUE
+        assert decode(scope["adapter"](call, scope["buffers"][0])) == by_hand(keys[0]) == VALUE
         return versus(
             "house.kv_get",
             "µs/call",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +48,15 @@ def load(
     *,
     connections: int = 64,
     headers: Mapping[str, str] | None = None,
+    lua: str = "",
 ) -> Load:
-    """Ask one address for some whole seconds; every answer must be a success."""
+    """Ask one address for some whole seconds; every answer must be a success. `lua` may make the requests."""
     program = find()
     if program is None:
         raise RuntimeError(MISSING)
-    script = place / "report.lua"
+    script = place / f"report-{zlib.crc32(lua.encode()):x}.lua"
     if not script.exists():
-        script.write_text(REPORT)
+        script.write_text(lua + REPORT)
     said = [word for name, value in (headers or {}).items() for word in ("-H", f"{name}: {value}")]
     # it counts in whole seconds
     lasting = f"-d{max(1, round(seconds))}s"

@@ -21,8 +21,11 @@ import uvloop
 from tests.faults import http_fuzz
 from tests.faults.cut_off import CutOff
 from tests.faults.load import Killing
+from tests.faults.moving import Moving
 from tests.faults.readers import flip
+from tests.faults.stores import Counting
 from tests.faults.term import terminate
+from tests.kernel.data import ds_trial, scope_trial
 from tests.runtime.apps import Apps
 from tests.runtime.hostile.program import programs
 from tests.runtime.hostile.trial import Trial, complaints, resident
@@ -33,6 +36,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "torture"
 # rounds on one file; then a new one begins
 SLICES = {"kill": 10, "term": 10, "http": 1000, "readers": 5, "deploy": 20, "hostile": 3, "isolation": 20_000}
+SLICES |= {"counting": 5, "documents": 4000, "moving": 4, "scopes": 1500}
+MOVED = 100 << 20  # bytes of objects
 LOGGED = 800  # calls whose lines the logs show at once
 BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different", "mixed")
 UNITS = {
@@ -43,6 +48,10 @@ UNITS = {
     "deploy": "cuts",
     "hostile": "rounds",
     "isolation": "calls",
+    "counting": "kills",
+    "documents": "operations",
+    "scopes": "steps",
+    "moving": "moves",
 }
 Totals = dict[str, int]
 
@@ -196,6 +205,46 @@ def isolation(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
             raise AssertionError(f"seed {seed}:\n" + "\n".join([*found.wrong, *strange][:20]))
 
 
+def counting(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """Eight instances add, compare, change and batch; kill -9 in the middle of it."""
+    count = Counting(made, seed)
+    for _ in range(rounds):
+        before = count.counted.acknowledged
+        wrong = count.round(4000, kill=True)
+        torture.add(kills=1, acknowledged=count.counted.acknowledged - before, wrong=len(wrong))
+        if wrong:
+            raise AssertionError(f"seed {seed}, kill {count.kills}:\n" + "\n".join(wrong[:20]))
+
+
+def documents(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """Random operations on the document store, beside a model of it."""
+    trial = asyncio.run(ds_trial.run(made.folder, seed, rounds))
+    torture.add(operations=trial.done, refused=trial.refused)
+
+
+def moving(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """A hundred megabytes go to an S3 server and back; either is killed, and both are, while others write."""
+    there = Moving(made, seed, total=MOVED)
+    try:
+        for _ in range(rounds):
+            told, kills = there.acknowledged, there.kills.total()
+            wrong = there.move(kills=3, clean=there.chance.random() < 0.5)
+            torture.add(
+                moves=1, kills=there.kills.total() - kills, acknowledged=there.acknowledged - told, wrong=len(wrong)
+            )
+            if wrong:
+                raise AssertionError(f"seed {seed}, move {there.moves}:\n" + "\n".join(wrong[:20]))
+        print(f"{len(there.possible)} keys, at most {there.peak >> 20} MB of memory", flush=True)
+    finally:
+        there.close()
+
+
+def scopes(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """Random steps of two apps and their people in all stores: everybody sees what is theirs."""
+    counts = asyncio.run(scope_trial.run(made.folder, seed, rounds))
+    torture.add(steps=counts.steps, refused=counts.refused)
+
+
 NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
     "kill": kill,
     "term": term,
@@ -204,6 +253,10 @@ NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
     "deploy": deploy,
     "hostile": hostile,
     "isolation": isolation,
+    "counting": counting,
+    "documents": documents,
+    "scopes": scopes,
+    "moving": moving,
 }
 
 
