@@ -178,19 +178,109 @@ interface FaztGuest {
 }
 
 interface FaztStorage {
+  /** Several writes as one: all of them happen, or none. With `once`, at most once under that key. */
+  batch(operations: [operation: string, ...given: any[]][], options?: { once?: string | null }): any[] | null;
+  readonly ds: {
+    /** Store a document; its id. Several in a list are stored all or none; their ids. */
+    insert(collection: string, doc: any): string | string[];
+    /** The documents a query means, newest first. */
+    find(collection: string, query?: any, options?: { limit?: number | null; offset?: number; order?: string; sort?: any }): any[];
+    /** The newest document a query means, or the one with an id; null when there is none. */
+    findOne(collection: string, query: any): any | null;
+    /** The document with an id; null when there is none. */
+    get(collection: string, id: any): any | null;
+    /** Change every document that an id or a query means, as one; how many those are. */
+    update(collection: string, query: any, changes: any): number;
+    /** Delete every document that an id or a query means; how many those were. `{}` means all. */
+    delete(collection: string, query: any): number;
+    /** Delete all but the newest documents; how many that were. */
+    deleteOldest(collection: string, keep: number): number;
+    /** How many documents a query means. */
+    count(collection: string, query?: any): number;
+    /** Totals: `{count: true, sum: field, avg: field, min: field, max: field, where: query, groupBy: field}`. */
+    aggregate(collection: string, spec: any): any;
+    /** The collections there are, with how many documents and bytes they hold. */
+    collections(): { name: string; docs: number; bytes: number }[];
+  };
   readonly kv: {
     /** The value under a key; undefined when there is none or it has expired. */
     get(key: string): any | undefined;
-    /** Store a value; with a ttl it vanishes by itself. */
+    /** The values under several keys, those that are there, as an object. */
+    getMany(keys: string[]): Record<string, any>;
+    /** Store a value; with a ttl it vanishes by itself. Under `temp:` keys it is in memory only, for ten minutes. */
     set(key: string, value: any, ttl?: number | string | null): void;
     /** Remove a key; one that is not there is fine. */
     delete(key: string): void;
+    /** Add to a number and say what it is now; one that is not there is 0. Without a ttl its end stays as it is. */
+    incr(key: string, by?: number, ttl?: number | string | null): number;
+    /** Store a value only where another one is now: `expected`, or null for none at all. Whether it was stored. */
+    cas(key: string, expected: any, value: any, ttl?: number | string | null): boolean;
     /** Entries by prefix, in key order; meta.next continues where the page ends. */
-    list(prefix?: string, options?: { limit?: number; after?: string | null }): { key: string; value: any; expiresAt?: number | null }[];
+    list(prefix?: string, options?: { limit?: number | null; after?: string | null }): { key: string; value: any; expiresAt?: number | null }[];
+  };
+  readonly rd: {
+    /** Run one SELECT, INSERT, UPDATE or DELETE over the app's tables. */
+    query(sql: string, params?: any): any;
+    /** Make a table, or add columns to it: {name: "TYPE constraints"}. What is there already is fine. */
+    define(table: string, columns: any): { name: string; columns: { name: string; type: string }[]; indexes: { columns: string[]; unique?: boolean }[]; rows?: number | null };
+    /** Make an index over columns of a table, a list of names; one that is there already is fine. */
+    index(table: string, columns: any, options?: { unique?: boolean }): { name: string; columns: { name: string; type: string }[]; indexes: { columns: string[]; unique?: boolean }[]; rows?: number | null };
+    /** The app's tables: columns, indexes, and how many rows they have. */
+    tables(): ({ name: string; columns: { name: string; type: string }[]; indexes: { columns: string[]; unique?: boolean }[]; rows?: number | null })[];
+  };
+  readonly s3: {
+    /** Store an object: text as UTF-8, an ArrayBuffer, a typed array, or the data of a file that was sent. */
+    put(key: string, data: ArrayBuffer | Uint8Array | string, mime?: string): { key: string; size: number; mime: string; cid: string };
+    /** An object with its bytes; null when there is none. */
+    get(key: string): { mime: string; size: number; hash: string; cid: string; updatedAt: number; data: ArrayBuffer; text(): string; base64(): string } | null;
+    /** What is known of an object without its bytes; null when there is none. */
+    head(key: string): { key: string; path: string; mime: string; size: number; updatedAt: number; cid: string | null; hash: string | null } | null;
+    /** Remove an object; one that is not there is fine. */
+    delete(key: string): void;
+    /** All objects whose keys begin with a prefix, by key; more than 10 000 are too many. */
+    list(prefix?: string): ({ key: string; path: string; mime: string; size: number; updatedAt: number; cid: string | null; hash: string | null })[];
+    /** Some of the objects, by key. With a delimiter, keys that share their beginning up to it are one prefix. */
+    listPage(prefix?: string, options?: { limit?: number; cursor?: string | null; delimiter?: string | null }): { items: ({ key: string; path: string; mime: string; size: number; updatedAt: number; cid: string | null; hash: string | null })[]; prefixes: string[]; cursor: string | null };
+  };
+  readonly vector: {
+    /** Make a collection for vectors of so many numbers, or of what a model makes; `model` is `embedding_model`. */
+    createCollection(name: string, options?: { embeddingModel?: string | null; model?: string | null; dimensions?: number | null; metadata?: any }): { name: string; documentCount: number; dimensions: number | null; embeddingModel: string | null; metadata: any };
+    /** What is known of a collection; null when there is none. */
+    getCollection(name: string): { name: string; documentCount: number; dimensions: number | null; embeddingModel: string | null; metadata: any } | null;
+    /** The app's collections of vectors by name. */
+    listCollections(): ({ name: string; documentCount: number; dimensions: number | null; embeddingModel: string | null; metadata: any })[];
+    /** Say something else of a collection. */
+    updateCollection(name: string, options: { metadata: any }): void;
+    /** Delete a collection with all of its documents. */
+    deleteCollection(name: string): void;
+    /** Delete all documents of a collection. */
+    clear(name: string): void;
+    /** How many documents a collection has. */
+    count(name: string): number;
+    /** Store documents, each under its id or a new one; what has the id already is replaced. The answer is the ids. */
+    addDocuments(name: string, documents: { id?: string; pageContent: string; metadata?: Record<string, any>; embedding?: number[] }[], options?: { concurrency?: number; batchSize?: number }): Promise<string[]>;
+    /** One document with its vector; null when there is none. */
+    get(name: string, id: string): { id: string; pageContent: string; metadata: any; embedding: number[] } | null;
+    /** Documents by id, without their vectors. */
+    list(name: string, options?: { limit?: number; offset?: number }): { id: string; pageContent: string; metadata: any }[];
+    /** The ids of all documents of a collection. */
+    listIds(name: string): string[];
+    /** The documents whose metadata are so, by id, without their vectors. */
+    getByMetadata(name: string, where: any): { id: string; pageContent: string; metadata: any }[];
+    /** Delete a document; the answer is how many there were. */
+    delete(name: string, id: string): number;
+    /** Delete documents; the answer is how many there were. */
+    deleteMany(name: string, ids: string[]): number;
+    /** Delete the documents whose metadata are so; the answer is how many there were. `{}` means all of them. */
+    deleteByMetadata(name: string, where: any): number;
+    /** The documents nearest to a vector, with the cosine as their score, best first; ties by id. */
+    queryEmbedding(name: string, vector: number[], options?: { limit?: number; where?: any; whereContent?: { contains?: string | null; notContains?: string | null } | null; threshold?: number | null }): { id: string; pageContent: string; metadata: any; score: number }[];
+    /** The documents nearest to a text, with the cosine as their score, best first; ties by id. */
+    query(name: string, text: string, options?: { limit?: number; where?: any; whereContent?: { contains?: string | null; notContains?: string | null } | null; threshold?: number | null }): Promise<{ id: string; pageContent: string; metadata: any; score: number }[]>;
   };
 }
 
 declare const fazt: FaztGuest & {
   readonly storage: FaztStorage;
-  readonly app: Pick<FaztStorage, "kv"> & { readonly user: Pick<FaztStorage, "kv"> };
+  readonly app: Pick<FaztStorage, "kv" | "ds" | "s3"> & { readonly user: Pick<FaztStorage, "kv" | "ds" | "s3"> };
 };
