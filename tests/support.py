@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from email.parser import Parser
 from pathlib import Path
@@ -180,3 +180,14 @@ def _hash_cheaply(node: Node) -> None:
     node.passwords.close()
     node.passwords = Passwords(memory_kib=8, rounds=1)
     node.ports.fill(node.passwords)
+
+
+async def until(look: Callable[[], Any], what: str) -> None:
+    """Let everything run until it is so; the limit is for `what` never comes."""
+    for _ in range(10):  # what is on its way goes first
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while not look():  # noqa: ASYNC110 - the writer is a thread, and anything may be looked at
+            await asyncio.sleep(0.001)
+    for _ in range(5):  # who is about to sleep does so
+        await asyncio.sleep(0)

@@ -20,7 +20,7 @@ from kernel.data.vector_tables import MOST_COLLECTIONS, MOST_DOCUMENTS
 from kernel.storage import inside
 from kernel.syscall import Call
 from kernel.syscall.call import LOCAL
-from tests.kernel.jobs.support import until
+from tests.support import until
 
 APP, OTHER = "app_aaaaaaaaaaaa", "app_bbbbbbbbbbbb"
 TABLES = ("vector_collections", "vector_documents", "vector_embeddings")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ from kernel.jobs.jobs import Jobs
 from kernel.jobs.kinds import Job
 from kernel.storage.store import Store, open_store
 from kernel.syscall.plan import Write
+from tests.support import until
 
 EFFECTS = Table("effects", ("name", "created_at"), key=("name",), scope="node")
 NAMES = Read("select name from {effects} order by name")
@@ -65,17 +65,6 @@ def effects(store: Store) -> list[str]:
 
 def effect(store: Store, name: str) -> Write[None]:
     return store.scoped("").insert(EFFECTS, name=name)
-
-
-async def until(look: Callable[[], Any], what: str) -> None:
-    """Let everything run until it is so; the limit is for `what` never comes."""
-    for _ in range(10):  # what is on its way goes first
-        await asyncio.sleep(0)
-    async with asyncio.timeout(10):
-        while not look():  # noqa: ASYNC110 - the writer is a thread, and anything may be looked at
-            await asyncio.sleep(0.001)
-    for _ in range(5):  # who is about to sleep does so
-        await asyncio.sleep(0)
 
 
 async def settled(jobs: Jobs, clock: ManualClock) -> None:
