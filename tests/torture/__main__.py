@@ -31,12 +31,14 @@ from tests.runtime.hostile.program import programs
 from tests.runtime.hostile.trial import Trial, complaints, resident
 from tests.runtime.isolation import Isolation
 from tests.system.harness import Machine
+from tests.torture import vector_demo
+from tests.torture.vector_models import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "torture"
 # rounds on one file; then a new one begins
 SLICES = {"kill": 10, "term": 10, "http": 1000, "readers": 5, "deploy": 20, "hostile": 3, "isolation": 20_000}
-SLICES |= {"counting": 5, "documents": 4000, "moving": 4, "scopes": 1500}
+SLICES |= {"counting": 5, "documents": 4000, "moving": 4, "scopes": 1500, "vectors": 5}
 MOVED = 100 << 20  # bytes of objects
 LOGGED = 800  # calls whose lines the logs show at once
 BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different", "mixed")
@@ -51,6 +53,7 @@ UNITS = {
     "counting": "kills",
     "documents": "operations",
     "scopes": "steps",
+    "vectors": "models",
     "moving": "moves",
 }
 Totals = dict[str, int]
@@ -245,6 +248,15 @@ def scopes(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
     torture.add(steps=counts.steps, refused=counts.refused)
 
 
+def vectors(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """Texts of people, vectors of real models: what is found is what is nearest."""
+    node = made.up()
+    node.app("library")
+    for model in MODELS:
+        recall = vector_demo.demonstrate(made, node, model, 4000)
+        torture.add(models=1, wrong=int(recall < 1))
+
+
 NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
     "kill": kill,
     "term": term,
@@ -256,6 +268,7 @@ NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
     "counting": counting,
     "documents": documents,
     "scopes": scopes,
+    "vectors": vectors,
     "moving": moving,
 }
 
