@@ -9,6 +9,7 @@ import time
 import timeit
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiosqlite
@@ -161,7 +162,7 @@ def syscall_overhead(bench: Bench) -> Row:
     declared = nothing.syscall  # type: ignore[attr-defined]
     call = Call(
         who=LOCAL,
-        store=None,  # type: ignore[arg-type]
+        store=SimpleNamespace(user=""),  # type: ignore[arg-type]
         ports=Ports(),
         clock=Clock(),
         meter=[0],

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import caddy, content, deploy, nginx, paced, runtime, static, wrk
+from tests.bench import caddy, content, deploy, nginx, paced, runtime, static, storage, wrk
 from tests.bench.__main__ import line, suites
 from tests.bench.measure import Bench, Row, Turn, alone, compared, not_compared, rounds, versus
 
@@ -222,6 +222,23 @@ def test_deploy_has_its_rows(small: Bench, monkeypatch: pytest.MonkeyPatch) -> N
     assert rows["deploy.unchanged"].alone
 
 
+def test_storage_has_its_rows(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, storage, LISTED=200, FEW=100, MANY=1000, BATCH=100, VECTORS=200, ASKED=5)
+    monkeypatch.setattr(wrk, "find", lambda: "wrk")
+    monkeypatch.setattr(wrk, "load", lambda *_, **__: wrk.Load(100, 100_000, 1.0, 0, 0.5, 2.0))
+    rows = {row.name: row for row in storage.rows(small)}
+    assert {name: (row.target, row.rival) for name, row in rows.items()} == {
+        "storage.create": (0.5, "aiohttp+sqlite3"),
+        "storage.one": (0.5, "aiohttp+sqlite3"),
+        "storage.page": (0.5, "aiohttp+sqlite3"),
+        "storage.page_total": (0.5, "aiohttp+sqlite3"),
+        "storage.update": (0.5, "aiohttp+sqlite3"),
+        "storage.indexed": (3, "100 docs"),
+        "storage.batch": (1.5, "sqlite3"),
+        "storage.vector": (1.5, "sqlite-vec"),
+    }
+
+
 def test_runtime_has_its_rows(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     few(monkeypatch, runtime, COLD=5, IDLE=5, FIRST=1)
     monkeypatch.setattr(runtime, "SPIN_SECONDS", 0.05)
@@ -258,4 +275,4 @@ def test_an_unknown_name_is_said() -> None:
     done = bench("nothing-like-that")
     assert done.returncode == 2
     assert "house" in done.stderr
-    assert suites() == ["deploy", "house", "runtime", "static"]
+    assert suites() == ["deploy", "house", "runtime", "static", "storage"]
