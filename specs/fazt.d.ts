@@ -182,13 +182,15 @@ interface FaztStorage {
   batch(operations: [operation: string, ...given: any[]][], options?: { once?: string | null }): any[] | null;
   readonly ds: {
     /** Store a document; its id. Several in a list are stored all or none; their ids. */
-    insert(collection: string, doc: any): string | string[];
+    insert(collection: string, doc: Record<string, any> & { [Symbol.iterator]?: never }): string;
+    /** Store a document; its id. Several in a list are stored all or none; their ids. */
+    insert(collection: string, doc: readonly Record<string, any>[]): string[];
     /** The documents a query means, newest first. */
-    find(collection: string, query?: any, options?: { limit?: number | null; offset?: number; order?: string; sort?: any }): any[];
+    find(collection: string, query?: any, options?: { limit?: number | null; offset?: number; order?: "asc" | "desc"; sort?: any }): (Record<string, any> & { id: string; _createdAt: number; _updatedAt: number })[];
     /** The newest document a query means, or the one with an id; null when there is none. */
-    findOne(collection: string, query: any): any | null;
+    findOne(collection: string, query: any): Record<string, any> & { id: string; _createdAt: number; _updatedAt: number } | null;
     /** The document with an id; null when there is none. */
-    get(collection: string, id: any): any | null;
+    get(collection: string, id: any): Record<string, any> & { id: string; _createdAt: number; _updatedAt: number } | null;
     /** Change every document that an id or a query means, as one; how many those are. */
     update(collection: string, query: any, changes: any): number;
     /** Delete every document that an id or a query means; how many those were. `{}` means all. */
@@ -230,7 +232,7 @@ interface FaztStorage {
   };
   readonly s3: {
     /** Store an object: text as UTF-8, an ArrayBuffer, a typed array, or the data of a file that was sent. */
-    put(key: string, data: ArrayBuffer | Uint8Array | string, mime?: string): { key: string; size: number; mime: string; cid: string };
+    put(key: string, data: string | ArrayBuffer | ArrayBufferView, mime?: string): { key: string; size: number; mime: string; cid: string };
     /** An object with its bytes; null when there is none. */
     get(key: string): { mime: string; size: number; hash: string; cid: string; updatedAt: number; data: ArrayBuffer; text(): string; base64(): string } | null;
     /** What is known of an object without its bytes; null when there is none. */
@@ -258,7 +260,7 @@ interface FaztStorage {
     /** How many documents a collection has. */
     count(name: string): number;
     /** Store documents, each under its id or a new one; what has the id already is replaced. The answer is the ids. */
-    addDocuments(name: string, documents: { id?: string; pageContent: string; metadata?: Record<string, any>; embedding?: number[] }[], options?: { concurrency?: number; batchSize?: number }): Promise<string[]>;
+    addDocuments(name: string, documents: ({ id?: string; pageContent: string; metadata?: Record<string, any>; embedding?: number[] | Float32Array | Float64Array })[], options?: { concurrency?: number; batchSize?: number }): Promise<string[]>;
     /** One document with its vector; null when there is none. */
     get(name: string, id: string): { id: string; pageContent: string; metadata: any; embedding: number[] } | null;
     /** Documents by id, without their vectors. */
@@ -274,7 +276,7 @@ interface FaztStorage {
     /** Delete the documents whose metadata are so; the answer is how many there were. `{}` means all of them. */
     deleteByMetadata(name: string, where: any): number;
     /** The documents nearest to a vector, with the cosine as their score, best first; ties by id. */
-    queryEmbedding(name: string, vector: number[], options?: { limit?: number; where?: any; whereContent?: { contains?: string | null; notContains?: string | null } | null; threshold?: number | null }): { id: string; pageContent: string; metadata: any; score: number }[];
+    queryEmbedding(name: string, vector: number[] | Float32Array | Float64Array, options?: { limit?: number; where?: any; whereContent?: { contains?: string | null; notContains?: string | null } | null; threshold?: number | null }): { id: string; pageContent: string; metadata: any; score: number }[];
     /** The documents nearest to a text, with the cosine as their score, best first; ties by id. */
     query(name: string, text: string, options?: { limit?: number; where?: any; whereContent?: { contains?: string | null; notContains?: string | null } | null; threshold?: number | null }): Promise<{ id: string; pageContent: string; metadata: any; score: number }[]>;
   };

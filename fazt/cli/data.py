@@ -20,7 +20,7 @@ from fazt.client import exporting
 from fazt.client.http import Link
 from fazt.client.importing import Counts, Documents, Import, Kind, Values
 from fazt.client.reach import meant, reached
-from fazt.client.tables import FORMATS, Lines, LinesOut, Row, Table, TableOut
+from fazt.client.tables import FORMATS, EntriesOut, Lines, LinesOut, Row, Table, TableOut, entries
 from kernel.base.errors import FaztError
 
 TABLES = (".csv", ".tsv")
@@ -91,23 +91,29 @@ def export_documents(
 @click.command("import")
 @FILE
 @APP
+@FORMAT
 @USER
 @click.pass_context
-def import_values(ctx: click.Context, file: str, app: str | None, user: str) -> int:
-    """Import entries from JSON lines with `key`, `value` and perhaps `expiresAt`; `-` is standard input."""
-    return _imported(ctx, _app(app), file, "jsonl", Values(user=user), {}, False, False)
+def import_values(ctx: click.Context, file: str, app: str | None, kind: str | None, user: str) -> int:
+    """Import entries with `key`, `value` and perhaps `expiresAt` from CSV or JSON lines; `-` is standard input.
+
+    In CSV a value that is JSON is JSON; anything else is text.
+    """
+    return _imported(ctx, _app(app), file, _kind(ctx, kind, file), Values(user=user), {}, False, False)
 
 
 @click.command("export")
 @INTO
 @APP
+@FORMAT
 @click.option("--prefix", default="", help="Only keys that begin so.")
 @USER
 @click.pass_context
-def export_values(ctx: click.Context, file: str, app: str | None, prefix: str, user: str) -> int:
-    """Export the entries of the key-value store as JSON lines, to a file or standard output."""
+def export_values(ctx: click.Context, file: str, app: str | None, kind: str | None, prefix: str, user: str) -> int:
+    """Export the entries of the key-value store as CSV or JSON lines, to a file or standard output."""
     path = app_path(_app(app))
-    return _exported(ctx, file, "jsonl", lambda link: exporting.values(link, path, prefix, user), {})
+    kind = "entries" if _kind(ctx, kind, file) == "csv" else "jsonl"
+    return _exported(ctx, file, kind, lambda link: exporting.values(link, path, prefix, user), {})
 
 
 @click.command("batch")
@@ -138,7 +144,9 @@ def _imported(
 ) -> int:
     progress = RowProgress(verb="Importing")
     with _opened(file, again=kind == "csv") as source, reached(meant(ctx.obj)) as link:
-        rows: Iterable[Row] = Table(source, text) if kind == "csv" else Lines(source)
+        rows: Iterable[Row] = Lines(source)
+        if kind == "csv":
+            rows = entries(Table(source, text=True)) if isinstance(what, Values) else Table(source, text)
         work = Import(link, app_path(app), what, skip=skip)
         progress.begin(_size(source))
         try:
@@ -174,6 +182,13 @@ def _stopped(error: FaztError, counts: Counts) -> FaztError:
     return FaztError(error.code, error.message, " ".join(told), **details)
 
 
+_OUT: dict[str, Callable[[BinaryIO, BinaryIO], LinesOut | TableOut | EntriesOut]] = {
+    "jsonl": lambda target, spool: LinesOut(target),
+    "csv": TableOut,
+    "entries": lambda target, spool: EntriesOut(target),
+}
+
+
 def _exported(
     ctx: click.Context,
     file: str,
@@ -184,7 +199,7 @@ def _exported(
     progress = RowProgress(verb="Exporting")
     count = 0
     with written(file) as target, tempfile.TemporaryFile() as spool, reached(meant(ctx.obj)) as link:
-        out = TableOut(target, cast(BinaryIO, spool)) if kind == "csv" else LinesOut(target)
+        out = _OUT[kind](target, cast(BinaryIO, spool))
         progress.begin(0)
         try:
             for row in found(link):

@@ -71,6 +71,7 @@ def _in_process(database: Path, invocation: Invocation) -> dict[str, Any]:
 
     with hold(path):
         node = Node(path)
+        node.temp.lasting = False
         try:
             result = asyncio.run(work(node))
         finally:

@@ -42,7 +42,8 @@ def _time(name: str, value: Any) -> Any:
 
 def _moved(data: Any) -> str:
     undo = f"To undo: {data['undo']}\n" if data["undo"] else ""
-    return f"v{data['n']} is live ({data['release']}): {data['url']}\n{undo}"
+    warnings = "".join(f"warning: {text}\n" for text in data["warnings"])
+    return f"v{data['n']} is live ({data['release']}): {data['url']}\n{undo}{warnings}"
 
 
 def _usage(data: Any) -> str:

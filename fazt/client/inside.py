@@ -26,6 +26,7 @@ def node_inside(database: Path) -> Iterator[Path]:
     with hold(database), tempfile.TemporaryDirectory(prefix="fazt-") as folder:
         with in_words(database):
             node = Node(database)
+            node.temp.lasting = False
         try:
             with _loop() as run:
                 own = Path(folder) / "s"

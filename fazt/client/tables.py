@@ -17,6 +17,7 @@ from kernel.base.errors import FaztError
 LONGEST_LINE = 16 << 20
 DELIMITERS = ",;\t"
 FORMATS = ("jsonl", "csv")
+ENTRY = ("key", "value", "expiresAt")
 csv.field_size_limit(LONGEST_LINE)
 
 
@@ -142,6 +143,43 @@ class LinesOut:
 
     def end(self) -> None:
         self._file.flush()
+
+
+class EntriesOut:
+    """CSV of a key-value store: a value is JSON where it is no text, and where a text would be taken for JSON."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        self._writer = csv.writer(self._file, lineterminator="\r\n")
+        self._writer.writerow(ENTRY)
+
+    def add(self, entry: dict[str, Any]) -> None:
+        value = entry["value"]
+        if not isinstance(value, str) or _value(value) != value or not value:
+            value = msgspec.json.encode(value).decode()
+        self._writer.writerow([entry["key"], value, entry.get("expiresAt", "")])
+
+    def end(self) -> None:
+        self._file.detach().flush()
+
+
+def entries(table: Table) -> Iterator[Row]:
+    """The rows of such a table, which was opened as text."""
+    for line, cells in table:
+        made = dict(cells)
+        if "value" in made:
+            made["value"] = _value(made["value"])
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            made["expiresAt"] = int(made["expiresAt"])
+        yield Row(line, made)
+
+
+def _value(cell: Any) -> Any:
+    """What a cell says as JSON, or the cell."""
+    try:
+        return msgspec.json.decode(cell)
+    except (msgspec.DecodeError, RecursionError, UnicodeError, TypeError):
+        return cell
 
 
 class TableOut:

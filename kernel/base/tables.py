@@ -26,6 +26,7 @@ Scope = Literal["app", "node"]
 _MACRO = re.compile(r"{(\w+)}")
 # what a statement leaves open: SQL that the room of the table makes, never words from outside
 _HOLE = re.compile(r"\[(\w+)\]")
+MOST_REMEMBERED = 8192
 _RESERVED = re.compile(r":(app|user)\b")
 MINE = "app_id = :app and user_id = :user"
 
@@ -125,7 +126,9 @@ class Statement:
 
     def filled(self, **holes: str) -> Self:
         """The statement with SQL for its `[holes]`; made once for each filling that is in use."""
-        return cast(Self, _filled(self, tuple(holes.items())))
+        # long ones are rare, and whoever thinks of many shall not fill the memory with them
+        made = _filled if sum(map(len, holes.values())) <= MOST_REMEMBERED else _filled.__wrapped__
+        return cast(Self, made(self, tuple(holes.items())))
 
 
 @functools.lru_cache(2048)

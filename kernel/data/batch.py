@@ -19,6 +19,8 @@ from msgspec import UNSET
 from kernel.base.errors import FaztError
 from kernel.base.json import encode
 from kernel.base.units import format_size
+from kernel.data.object_content import SMALL
+from kernel.data.object_places import standing
 from kernel.data.once import once as happening_once
 from kernel.observe.activity import AUDITED
 from kernel.security.access import authorize
@@ -126,17 +128,28 @@ class Planning:
         self._from_app = call.via == "js"
         self._known = operations_of(call.use(Registry))
         self._beside, self._at, self._size = beside, 0, len(beside)
+        self._brought: bytes | None = None  # the bytes of the operation that is planned
 
     def part(self, index: int, operation: list[Any]) -> Part:
         try:
-            name, arguments = operation[0], operation[1:]
+            name, arguments, self._brought = operation[0], operation[1:], None
             entry = self._entry(name)
             plan = self._of_app(name, entry, arguments) if self._from_app else self._of_person(entry, arguments)
             if not isinstance(plan, Write):
-                raise FaztError("INVALID_ARGUMENT", f"{name} cannot be part of a batch here: it waits for others.")
+                raise self._waits(name)
         except FaztError as error:
             raise at(index, error) from None
         return Part(plan, self._from_app and (entry.declared.quiet or entry.declared.answer is None))
+
+    def _waits(self, name: str) -> FaztError:
+        if self._brought is not None and len(self._brought) > SMALL and standing(self._call).place.inside:
+            return FaztError(
+                "LIMIT_EXCEEDED",
+                f"{name}: more than {format_size(SMALL)} cannot be part of a batch.",
+                "Store it by itself, before the batch.",
+                most=SMALL,
+            )
+        return FaztError("INVALID_ARGUMENT", f"{name} cannot be part of a batch here: it waits for others.")
 
     def _entry(self, name: str) -> Entry:
         bare = name.removeprefix("user.") if self._from_app else name
@@ -153,7 +166,7 @@ class Planning:
         data = None
         if bytes_at(entry.declared) is not None and arguments:
             # apps send the bytes of all operations beside them; here stands how many
-            data = self._taken(arguments.pop(0))
+            data = self._brought = self._taken(arguments.pop(0))
         try:
             buffer = encode(arguments)
         except (UnicodeEncodeError, RecursionError, ValueError):
@@ -166,7 +179,7 @@ class Planning:
         authorize(declared, self._call.who)
         position, data = bytes_at(declared), None
         if position is not None and position < len(arguments):
-            data = _sent(arguments.pop(position))
+            data = self._brought = _sent(arguments.pop(position))
             self._count(len(data))
         # `user` is for this operation only
         call = copy.copy(self._call) if declared.personal else self._call
@@ -175,7 +188,7 @@ class Planning:
     def _personal(self, name: str) -> Call:
         if self._person is None:
             if not self._call.person:
-                raise FaztError("LOGIN_REQUIRED", f"{name} requires login.", "Sign in first.")
+                raise FaztError("LOGIN_REQUIRED", f"fazt.app.{name} requires login", "Sign in first.")
             self._person = copy.copy(self._call)
             self._person.be(self._call.person)
         return self._person

@@ -42,20 +42,23 @@ USUAL = Said()
 
 
 class Declared(Protocol):
-    """What the apps say, by the app's id. Filled by who reads their files."""
+    """What the apps say, by the app's id. Filled by who reads their files.
 
-    def of(self, app: str) -> StorageSaid: ...
+    A release other than the live one may say something else: what runs follows what it says itself.
+    """
+
+    def of(self, app: str, release: str = "") -> StorageSaid: ...
 
 
 class NothingDeclared:
     """Where no files are read."""
 
-    def of(self, app: str) -> StorageSaid:
+    def of(self, app: str, release: str = "") -> StorageSaid:
         return NOTHING
 
 
 def said_of(call: Call, collection: str) -> Said:
-    return call.use(Declared).of(call.app or "").collections.get(collection, USUAL)  # type: ignore[type-abstract]
+    return call.use(Declared).of(call.app or "", call.release).collections.get(collection, USUAL)  # type: ignore[type-abstract]
 
 
 def rows_of(call: Call, collection: str) -> Scoped:

@@ -6,6 +6,7 @@ there raises, and nothing of the batch is written.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 
 from kernel.base.errors import FaztError
 from kernel.base.json import to_text
-from kernel.data.doc_functions import is_number, number, same
+from kernel.data.doc_functions import canonical, is_number, number
 from kernel.data.doc_paths import COLUMNS, parse
 from kernel.data.doc_values import as_given, id_text, numbered, written
 from kernel.data.doc_values import wrong as wrong_value
@@ -48,6 +49,7 @@ class Changes(tuple[Change, ...]):
                 made += _change(name or "$set", field, value, id)
         if len(made) > MOST_CHANGES:
             raise _wrong(f"an update may have {MOST_CHANGES} changes, this one has {len(made)}")
+        _check_apart({path for _, path, _ in made})
         return cls(made)
 
     @property
@@ -64,6 +66,15 @@ def _check_group(name: str, fields: Any, plain: dict[str, Any]) -> None:
     twice = [field for field in fields if field in plain]
     if name == "$set" and twice:
         raise _wrong(f"{twice[0]} is set twice, by itself and in $set", operator=name)
+
+
+def _check_apart(paths: set[tuple[str, ...]]) -> None:
+    """None may be below another one: what is set there would be lost."""
+    # sorted, what is below a path comes right after it
+    for above, path in itertools.pairwise(sorted(paths)):
+        if path[: len(above)] == above:
+            outer, inner = ".".join(above), ".".join(path)
+            raise _wrong(f"{outer} and {inner} are both changed, and one is in the other", path=inner)
 
 
 def _change(name: str, field: str, value: Any, id: str | None) -> list[Change]:
@@ -169,8 +180,11 @@ def _push(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 def _add_to_set(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     items = _list(document, path, "$addToSet")
+    # each is looked at once, however many there are: nobody else can write meanwhile
+    there = set(map(canonical, items))
     for item in value:
-        if not any(same(item, there) for there in items):
+        if (known := canonical(item)) not in there:
+            there.add(known)
             items.append(item)
 
 
@@ -180,7 +194,8 @@ def _pull(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
         return
     if not isinstance(items, list):
         raise _wrong(f"{'.'.join(path)} is no list, $pull cannot take from it", operator="$pull")
-    items[:] = [item for item in items if not same(item, value)]
+    gone = canonical(value)
+    items[:] = [item for item in items if canonical(item) != gone]
 
 
 OPERATIONS: dict[str, Callable[[dict[str, Any], tuple[str, ...], Any], None]] = {

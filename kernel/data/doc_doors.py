@@ -12,11 +12,11 @@ from kernel.data.collections import rows_of
 from kernel.data.doc_changes import Changes
 from kernel.data.doc_reads import only
 from kernel.data.doc_values import Collection
-from kernel.data.docs import COLLECTION, found, id_of, one, stored
+from kernel.data.docs import COLLECTION, Order, found, id_of, one, stored
 from kernel.data.streams import is_sharded
 from kernel.syscall import Call, Json, Page, Scan, Write, syscall
 from kernel.syscall.plan import Later
-from kernel.syscall.words import AsTyped, KeyLimit, Offset
+from kernel.syscall.words import AsTyped, KeyLimit, Offset, Query
 
 
 class Inserted(Struct, omit_defaults=True):
@@ -28,12 +28,12 @@ class Inserted(Struct, omit_defaults=True):
 def ds_list(
     call: Call,
     collection: Collection,
-    query: Json = None,
+    query: Query = None,
     *,
     limit: KeyLimit = 100,
     offset: Offset = 0,
-    order: str = "desc",
-    sort: Json = None,
+    order: Order = "desc",
+    sort: Query = None,
     total: bool = True,
 ) -> Scan[Page[Json]] | Later[Page[Json]] | Page[Json]:
     """One page of the documents a query means. `total=false` leaves out how many there are altogether."""
@@ -50,12 +50,12 @@ def ds_list(
 def ds_query(
     call: Call,
     collection: Collection,
-    query: Json = None,
+    query: Query = None,
     *,
     limit: KeyLimit = 100,
     offset: Offset = 0,
-    order: str = "desc",
-    sort: Json = None,
+    order: Order = "desc",
+    sort: Query = None,
     total: bool = True,
 ) -> Scan[Page[Json]] | Later[Page[Json]] | Page[Json]:
     """As the list, for queries that are too long for an address."""

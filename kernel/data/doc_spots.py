@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kernel.data.doc_functions import canonical, encoded, is_number
 from kernel.data.doc_paths import Path
+from kernel.data.doc_values import number_text
 
 NUMBERS = "('integer','real')"
 # the end of the numbers and of the texts in a slot
@@ -88,6 +90,7 @@ when 'array' then cast(doc_canonical({spot.value}) as blob) else {spot.value} en
 
 def equal(spot: Spot, wanted: Any) -> str:
     if spot.column:
+        wanted = _as_kept(spot, wanted)
         return f"{spot.column} = {spot.bind(wanted)}" if _fits(spot, wanted) else "0"
     value = encoded(wanted)
     if spot.slot and value is not None:
@@ -106,7 +109,7 @@ def equal(spot: Spot, wanted: Any) -> str:
 def among(spot: Spot, wanted: Sequence[Any]) -> str:
     """One of these values."""
     if spot.column:
-        fitting = [value for value in wanted if _fits(spot, value)]
+        fitting = [value for value in map(functools.partial(_as_kept, spot), wanted) if _fits(spot, value)]
         return f"{spot.column} in {_list(spot, fitting)}" if fitting else "0"
     plain = [value for value in wanted if encoded(value) is not None]
     held = [canonical(value) for value in wanted if isinstance(value, dict | list)]
@@ -193,6 +196,11 @@ def _either(found: list[str]) -> str:
     if not found:
         return "0"
     return found[0] if len(found) == 1 else f"({' or '.join(found)})"
+
+
+def _as_kept(spot: Spot, wanted: Any) -> Any:
+    """Ids are texts; a number stands for its own, as everywhere."""
+    return number_text(wanted) if spot.column == "id" and is_number(wanted) else wanted
 
 
 def _fits(spot: Spot, value: Any) -> bool:

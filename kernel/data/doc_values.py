@@ -20,6 +20,8 @@ _OWN = frozenset(COLUMNS)
 # whole numbers this long may lie beyond 2^53; what stands behind a point may be longer
 _LONG_NUMBER = re.compile(rb"(?<![.\d])\d{16}")
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+# of texts that begin with $ only keys matter, but where there is none no key has to be looked at
+_SIGN = b'"$'
 _VARIANT = {digit: "89ab"[at % 4] for at, digit in enumerate("0123456789abcdef")}
 _encode_lines = msgspec.json.Encoder(enc_hook=plain).encode_lines
 # as JavaScript writes numbers: with an exponent from here on, and below one millionth
@@ -53,6 +55,8 @@ def document(given: Any, most: int) -> Document:
     if not _OWN.isdisjoint(given):
         given = {key: value for key, value in given.items() if key not in _OWN}
     text = encode(given)
+    if _SIGN in text:
+        _check_keys(given)
     if _may_be_long(text):
         given = numbered(given)
         text = encode(given)
@@ -89,12 +93,19 @@ def _at_once(given: list[Any], most: int) -> list[Document] | None:
         ids.append(fresh_id() if id is None else new_id(id))
         bare.append(one)
     lines = _encode_lines(bare)
-    if _may_be_long(lines):
+    if _SIGN in lines or _may_be_long(lines):
         return None
     texts = lines.split(b"\n")
     if max(map(len, texts)) > most:
         return None
     return [Document(id, text.decode(), len(text), value) for id, text, value in zip(ids, texts, bare, strict=False)]
+
+
+def _check_keys(given: dict[str, Any]) -> None:
+    """A key that begins with $ could be neither asked for nor changed, and given back it would be an operator."""
+    for key in given:
+        if key.startswith("$"):
+            raise wrong("doc", f"the key {key[:64]} of a document begins with $, as only operators do")
 
 
 def _may_be_long(text: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from kernel.data.doc_query import Condition
 from kernel.data.doc_tables import COLLECTIONS, DOCS, MOST_BYTES, MOST_DOCS, SLOTS
 from kernel.data.doc_values import Document, taken
 from kernel.data.indexes import Indexes, Slots
-from kernel.data.quota import room
+from kernel.data.quota import Quotas, room
 from kernel.storage.inside import Inside, step
 from kernel.syscall.call import Call, Scoped
 from kernel.syscall.plan import Write
@@ -65,11 +66,14 @@ CHANGE = Patch(DOCS, set="data = :data, updated_at = [now]", where="seq = :seq")
 # SQLite needs to hear of the collection to go to each by its number
 REMOVE = Remove(DOCS, where=f"collection = :collection and {_THESE}")
 FIGURES = Patch(COLLECTIONS, set="docs = docs + :docs, bytes = bytes + :bytes", where="name = :collection")
+# one document at most
+_BY_ID = re.compile(r"id = :\w+")
 # so many texts are in memory at a time
 AT_ONCE = 32
 # number, bytes, text if it was asked for
 Rows = list[tuple[int, int, Any]]
-Work = Callable[[Inside, Rows, Slots], tuple[int, int]]
+Fits = Callable[[int], None]
+Work = Callable[[Inside, Rows, Slots, Fits], tuple[int, int]]
 # Documents that are older than the newest :keep
 OLDER = Condition(
     "seq <= (select seq from {app_docs} where collection = :collection order by seq desc limit 1 offset :keep)",
@@ -103,9 +107,8 @@ def changed(
 ) -> Write[int]:
     """The same changes to every document that is meant; how many those are. `none`: the error where there is none."""
     text, most, now = changes.text, call.use(Settings)[MOST_BYTES.name], call.now
-    room(call, len(text))
 
-    def change(inside: Inside, found: Rows, slots: Slots) -> tuple[int, int]:
+    def change(inside: Inside, found: Rows, slots: Slots, fits: Fits) -> tuple[int, int]:
         near = _near(slots, changes)
         statement = CHANGE.filled(now="".join((":now", *(f", {slot} = :{slot}" for slot in sorted(near)))))
         grown = 0
@@ -113,6 +116,7 @@ def changed(
             inside.look()
             value, after = applied(before, text, most)
             grown += len(after)
+            fits(grown)
             inside.do(statement, seq=seq, data=after.decode(), now=now, **_in_slots(value, near))
         return 0, grown
 
@@ -124,7 +128,7 @@ def removed(
 ) -> Write[int]:
     """Documents that are meant, gone; how many those were."""
 
-    def remove(inside: Inside, found: Rows, slots: Slots) -> tuple[int, int]:
+    def remove(inside: Inside, found: Rows, slots: Slots, fits: Fits) -> tuple[int, int]:
         inside.do(REMOVE, collection=collection, seqs=_numbers(found))
         return -len(found), 0
 
@@ -135,13 +139,19 @@ def removed(
 def _made(
     call: Call, store: Scoped, collection: str, which: Condition, work: Work, none: FaztError | None
 ) -> Write[int]:
-    """What is done with the documents that are meant. `work` says how many more there are, and their bytes after it."""
-    indexes, name = call.use(Indexes), {"collection": collection}
+    """What is done with the documents that are meant. `work` says how many more there are, and their bytes after it.
+
+    It asks whether so many bytes fit before it writes them. What the documents have grown by counts at once, and
+    before it is kept: another change in the same batch shall know of it.
+    """
+    indexes, quotas, name = call.use(Indexes), call.use(Quotas), {"collection": collection}
     version = indexes.of(store.app, collection).version
-    one = which.uses == ("id",)
+    one = _BY_ID.fullmatch(which.sql) is not None
+    counted = 0
     meant = MEANT.filled(where=which.sql, text="data" if one else "null")
 
     def carried_out(inside: Inside) -> int:
+        nonlocal counted
         # what is found by slots must be found by the right ones
         if not one and not indexes.hold(store.app, collection, version):
             raise _STALE.again()
@@ -152,8 +162,14 @@ def _made(
             return 0
         if inside.all(text_tables.REACH, **name):
             inside.make(text_index.changing(store, collection, _THESE, {"seqs": _numbers(found)}))
-        more, after = work(inside, found, indexes.of(store.app, collection))
-        inside.do(FIGURES, docs=more, bytes=after - sum(size for _, size, _ in found), **name)
+        before = sum(size for _, size, _ in found)
+        slots = indexes.of(store.app, collection)
+        # what an undone first time counted is in the figure already
+        more, after = work(inside, found, slots, lambda size: quotas.check(store.app, size - before - counted))
+        inside.do(FIGURES, docs=more, bytes=after - before, **name)
+        grown = max(0, after - before)
+        quotas.take(store.app, grown - counted)
+        counted = grown
         return len(found)
 
     return Write([step(store, carried_out, light=one)], lambda rows: int(rows[0][0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Raw, Struct
 
@@ -19,8 +19,9 @@ from kernel.data.doc_values import Collection, documents, id_text, wrong
 from kernel.data.streams import is_sharded
 from kernel.syscall import Call, Json, Scan, Write, syscall
 from kernel.syscall.plan import Later
-from kernel.syscall.words import SAFE, Offset
+from kernel.syscall.words import SAFE, Offset, Query
 
+Order = Literal["asc", "desc"]
 Many = Annotated[int, Meta(ge=0, le=SAFE)]
 
 FUNCTIONS = {**doc_functions.FUNCTIONS, **doc_writes.FUNCTIONS}
@@ -32,10 +33,25 @@ class Ids:
     """The id of a new document, or those of several."""
 
     typescript: ClassVar[str] = "string | string[]"
+    overloads: ClassVar[list[tuple[dict[str, str], str]]] = [
+        # a list can be gone through, a document cannot
+        ({"doc": "Record<string, any> & { [Symbol.iterator]?: never }"}, "string"),
+        ({"doc": "readonly Record<string, any>[]"}, "string[]"),
+    ]
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
         return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+class Document:
+    """A document as it comes back."""
+
+    typescript: ClassVar[str] = "Record<string, any> & { id: string; _createdAt: number; _updatedAt: number }"
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {"type": "object"}
 
 
 class CollectionInfo(Struct):
@@ -67,18 +83,18 @@ def stored(call: Call, collection: str, doc: Any, answer: Callable[[list[str]], 
 def ds_find(
     call: Call,
     collection: Collection,
-    query: Json = None,
+    query: Query = None,
     *,
     limit: Many | None = None,
     offset: Offset = 0,
-    order: str = "desc",
-    sort: Json = None,
-) -> Scan[list[Json]] | Later[list[Json]] | list[Json]:
+    order: Order = "desc",
+    sort: Query = None,
+) -> Scan[list[Document]] | Later[list[Document]] | list[Document]:
     """The documents a query means, newest first.
 
     Each comes with its `id`, `_createdAt` and `_updatedAt`. `sort` is an object of fields, 1 upwards and -1 downwards.
     """
-    result: Scan[list[Json]] = found(call, collection, query, order, sort, limit, offset)
+    result: Scan[list[Document]] = found(call, collection, query, order, sort, limit, offset)
     return result
 
 
@@ -103,8 +119,8 @@ def found(
 
 @syscall("storage.ds.findOne", needs="storage:ds", personal=True)
 def ds_find_one(
-    call: Call, collection: Collection, query: Json
-) -> Scan[Json | None] | Later[Json | None] | Json | None:
+    call: Call, collection: Collection, query: Query
+) -> Scan[Document | None] | Later[Document | None] | Document | None:
     """The newest document a query means, or the one with an id; null when there is none."""
     if query is None:
         # a name that nobody filled must not find somebody
@@ -112,15 +128,19 @@ def ds_find_one(
     id = id_text(query)
     if id is None and isinstance(query, dict) and len(query) == 1 and isinstance(query.get("id"), str):
         id = query["id"]
-    if id is not None:
-        return one(call, collection, id, _itself)
-    return found(call, collection, query, limit=1, answer=_first)
+    plan: Scan[Document | None] = (
+        found(call, collection, query, limit=1, answer=_first) if id is None else one(call, collection, id, _itself)
+    )
+    return plan
 
 
 @syscall("storage.ds.get", needs="storage:ds", personal=True)
-def ds_get(call: Call, collection: Collection, id: Json) -> Scan[Json | None] | Later[Json | None] | Json | None:
+def ds_get(
+    call: Call, collection: Collection, id: Json
+) -> Scan[Document | None] | Later[Document | None] | Document | None:
     """The document with an id; null when there is none."""
-    return one(call, collection, id_of(id), _itself)
+    plan: Scan[Document | None] = one(call, collection, id_of(id), _itself)
+    return plan
 
 
 def one(call: Call, collection: str, id: str, answer: Callable[[Raw | None], Any]) -> Any:
@@ -145,7 +165,7 @@ def id_of(given: Any) -> str:
     cli="ds update <collection> <query> <changes>",
     personal=True,
 )
-def ds_update(call: Call, collection: Collection, query: Json, changes: Json) -> Write[int]:
+def ds_update(call: Call, collection: Collection, query: Query, changes: Json) -> Write[int]:
     """Change every document that an id or a query means, as one; how many those are.
 
     Changes are fields to set, and `$set $unset $inc $push $pull $addToSet`, applied in this order.
@@ -165,7 +185,7 @@ def ds_update(call: Call, collection: Collection, query: Json, changes: Json) ->
     confirm="This deletes every document that the query means.",
     personal=True,
 )
-def ds_delete(call: Call, collection: Collection, query: Json) -> Write[int] | Later[int]:
+def ds_delete(call: Call, collection: Collection, query: Query) -> Write[int] | Later[int]:
     """Delete every document that an id or a query means; how many those were. `{}` means all."""
     store = rows_of(call, collection)
     which = meant(call, store, collection, query)
@@ -196,7 +216,7 @@ def ds_delete_oldest(call: Call, collection: Collection, keep: Many) -> Write[in
     cli="ds count <collection> <query?>",
     personal=True,
 )
-def ds_count(call: Call, collection: Collection, query: Json = None) -> Scan[int] | Later[int] | int:
+def ds_count(call: Call, collection: Collection, query: Query = None) -> Scan[int] | Later[int] | int:
     """How many documents a query means."""
     store = rows_of(call, collection)
     which = query_of(call, store, collection, query)
@@ -213,7 +233,7 @@ def ds_count(call: Call, collection: Collection, query: Json = None) -> Scan[int
     cli="ds aggregate <collection> <spec>",
     personal=True,
 )
-def ds_aggregate(call: Call, collection: Collection, spec: Json) -> Scan[Json] | Later[Json]:
+def ds_aggregate(call: Call, collection: Collection, spec: Query) -> Scan[Json] | Later[Json]:
     """Totals: `{count: true, sum: field, avg: field, min: field, max: field, where: query, groupBy: field}`.
 
     An object of what was asked for; grouped, a list of them, each with its `_id`.

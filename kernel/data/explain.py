@@ -16,11 +16,13 @@ from kernel.data.doc_order import Ordering, ordering
 from kernel.data.doc_query import Condition
 from kernel.data.doc_reads import EVERY, FIND, TOTAL, query_of
 from kernel.data.doc_values import Collection
+from kernel.data.docs import Order
 from kernel.data.index_doors import Index, shown
 from kernel.data.indexes import Indexes
 from kernel.data.stream_tables import COUNTS
 from kernel.data.streams import is_sharded
-from kernel.syscall import Call, Json, Scan, syscall
+from kernel.syscall import Call, Scan, syscall
+from kernel.syscall.words import Query
 
 _USED = re.compile(r"\b(?:SEARCH|SCAN)\b.*\bapp_docs_(i\d|id)\b")
 _SORTED = "USE TEMP B-TREE FOR ORDER BY"
@@ -47,7 +49,7 @@ class Explanation(Struct):
     personal=True,
 )
 def ds_explain(
-    call: Call, collection: Collection, query: Json = None, *, order: str = "desc", sort: Json = None
+    call: Call, collection: Collection, query: Query = None, *, order: Order = "desc", sort: Query = None
 ) -> Scan[Explanation]:
     """How a query would be answered: by which index, or by looking through how many documents."""
     store, indexes = rows_of(call, collection), call.use(Indexes)

@@ -18,7 +18,8 @@ from kernel.storage.store import Store
 from kernel.syscall import Call, Write, syscall
 from kernel.syscall.words import Line
 
-_PATH = "/api/apps/{app}/storage/ds/{collection}/indexes"
+# not below the collection: what stands there is the id of a document
+_PATH = "/api/apps/{app}/storage/ds-indexes/{collection}"
 
 
 class Field(Line):
@@ -59,7 +60,7 @@ def indexes_add(call: Call, collection: Collection, field: Field) -> Write[Index
         raise FaztError(
             "INVALID_ARGUMENT",
             f"{collection} is a sharded collection: its events lie many to a row.",
-            "Name the field in `index` of the collection in app.json.",
+            "Every query reads all events it has to; what is looked for by its fields belongs in another collection.",
             field="collection",
         )
     plan = index_plans.add(call.store, _known(call), collection, field)

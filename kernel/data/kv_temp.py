@@ -1,8 +1,8 @@
 """Values that live in memory only, under keys that begin with `temp:`: gone when the node stops, never in the file.
 
 A plan that changes them has no steps: it is carried out where plans are settled, beside statements after their COMMIT.
-What can be refused is refused when the plan is made; later there is always room, for which an app's values that end
-soonest may have to leave.
+What there is no room for is refused when the plan is made; where several plans were made for the same room, an app's
+values that end soonest leave.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Temp:
         self._shelves: dict[str, Shelf] = {}
         self._guard = threading.RLock()
         self.bytes = 0
+        self.lasting = True  # the node goes on after this command
 
     # --- for who reads
 
@@ -64,7 +65,13 @@ class Temp:
     # --- for who writes
 
     def check(self, app: str, user: str, key: str, text: str, most: int) -> None:
-        """Refuse what there is no room for."""
+        """Refuse what there is no room for, or nobody to keep it."""
+        if not self.lasting:
+            raise FaztError(
+                "SERVICE_UNAVAILABLE",
+                f"No node runs, so nobody would keep what is under {PREFIX} keys.",
+                "Start the node with `fazt up`, or use another key.",
+            )
         with self._guard:
             shelf = self._shelves.get(app) or Shelf()
             there = shelf.kept.get((user, key))

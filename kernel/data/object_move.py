@@ -70,24 +70,31 @@ def storage_moving(call: Call) -> Moving:
 
 @syscall("storage.move", http="POST /api/apps/{app}/storage/move -> 202", cli="storage move <app?>", js=False, weight=7)
 def storage_move(
-    call: Call, *, to: PlaceName, from_: PlaceName | None = None, delete_source: bool = False
+    call: Call, *, to: PlaceName, from_: PlaceName | None = None, delete_source: bool = False, forget: bool = False
 ) -> Write[Moving]:
     """Move the objects of an app to s3://bucket/prefix, or back to internal, while it runs.
 
     They are copied in the background; `storage moving` says how far. Said with where they are, it ends a move.
+    With forget, those in a bucket are left there and given up: for one that will never answer again.
     """
     now, target = standing(call), place_of(to)
     if from_ is not None and place_of(from_) != now.place:
         raise FaztError("CONFLICT", f"The objects are in {now.place.text}, not in {from_}.")
     scoped = call.store.of("")
+    if forget and (now.place.inside or now.place == target):
+        raise FaztError("CONFLICT", f"The objects are in {now.place.text}: there is nothing to give up.")
     if target == now.place and now.target in (None, target):
         if now.target is None:
             raise FaztError("CONFLICT", f"The objects are in {target.text} already.")
         return _queued(call, Write(()), now)
     if target == now.place:
         return scoped.do(END, at=call.now).giving(lambda _: _shown(standing(call)))
-    if not target.inside:
-        call.use(Buckets).client.check()
+    if not (target.inside and (now.place.inside or forget)):
+        _check_set_up(call, now.place)
+    if forget:
+        here = {"place": target.text, "target": None, "source": None, "clean": 0, "done": 0, "total": 0, "bytes": 0}
+        plan = scoped.put(PLACES, store="s3", **here, updated_at=call.now)
+        return plan.giving(lambda _: _shown(standing(call)))
     if now.target is not None:
         if now.target == target:
             return _queued(call, Write(()), now)
@@ -96,6 +103,14 @@ def storage_move(
     begun = scoped.do(BEGUN).expect(0, _busy(target))
     begun += scoped.put(PLACES, store="s3", **row, done=0, total=0, bytes=0, updated_at=call.now)
     return _queued(call, begun, now._replace(target=target, done=0, total=0, bytes=0))
+
+
+def _check_set_up(call: Call, source: Place) -> None:
+    try:
+        call.use(Buckets).client.check()
+    except FaztError as error:
+        way_out = "" if source.inside else f" With --forget, what is in {source.text} is given up."
+        raise FaztError(error.code, error.message, f"{error.hint}{way_out}") from None
 
 
 def _queued(call: Call, plan: Write[Any], now: Standing) -> Write[Moving]:

@@ -56,11 +56,15 @@ def _first(store: Store, declared: Declared, app: str) -> Place:
 
 
 def remembered(call: Call, place: Place) -> Write[None]:
-    """From now on the app's objects are there."""
-    return call.store.of("").fill(PIN, place=place.text, at=call.now)
+    """From now on the app's objects are there; fails where they have been sent elsewhere meanwhile."""
+    scoped = call.store.of("")
+    return scoped.fill(PIN, place=place.text, at=call.now) + scoped.do(ELSEWHERE, place=place.text).expect(0, _moved())
 
 
 def still_inside(call: Call) -> Write[None]:
     """Steps that make a batch fail where the objects were moved out since it was planned."""
-    moved = FaztError("CONFLICT", "The objects of the app have just been moved.", "Try again.")
-    return call.store.of("").do(ELSEWHERE, place=INSIDE).expect(0, moved)
+    return call.store.of("").do(ELSEWHERE, place=INSIDE).expect(0, _moved())
+
+
+def _moved() -> FaztError:
+    return FaztError("CONFLICT", "The objects of the app have just been moved.", "Try again.")

@@ -1,12 +1,14 @@
 """What an app may keep altogether.
 
 How much it keeps is measured now and then, in the background; what is added meanwhile is counted on top. So a write
-costs one look and one addition, and what was deleted is noticed when it is measured again.
+costs one look and one addition, and what was deleted is noticed when it is measured again. A change of what is there
+is counted where it is made, on the writer, as only there is it known by how much it grows.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -81,17 +83,25 @@ class Quotas:
         self._store, self._settings, self._clock = store, settings, clock
         self.tallies = [tally for tally in tallies if {*tally.count.tables} <= {*store.tables}]
         self._held: dict[str, Held] = {}
+        # plans are made beside the writer
+        self._lock = threading.Lock()
 
     def take(self, app: str, more: int) -> None:
         """So many bytes more are to be kept, or LIMIT_EXCEEDED."""
-        held = self._held.get(app)
-        if held is None:
-            held = self._held[app] = Held()
-        most = self._settings[MOST.name]
-        if held.bytes + held.added + more > most:
+        with self._lock:
+            self._fitting(app, more).added += more
+
+    def check(self, app: str, more: int) -> None:
+        """LIMIT_EXCEEDED where so many bytes more would be too many."""
+        with self._lock:
+            self._fitting(app, more)
+
+    def _fitting(self, app: str, more: int) -> Held:
+        held, most = self._held.setdefault(app, Held()), self._settings[MOST.name]
+        if more > 0 and held.bytes + held.added + more > most:
             held.due = True
             raise _full(held.bytes + held.added, most)
-        held.added += more
+        return held
 
     async def look(self) -> None:
         """Measure those of whom too little is known."""
@@ -102,28 +112,45 @@ class Quotas:
             if held.due or (held.added and (much or old)):
                 await self.measure(app)
             elif old:
+                self._forget(app)
+
+    def _forget(self, app: str) -> None:
+        with self._lock:
+            if not self._held[app].added:
                 del self._held[app]
 
     async def measure(self, app: str) -> None:
-        held = self._held.setdefault(app, Held())
-        counted = held.added
+        counted = self._counted(app)
         # what cannot be measured in time keeps the figure it had
         with contextlib.suppress(FaztError):
             size = 0
             for tally in self.tallies:
                 size += await self._store.scan(Scan([tally.of(app)], lambda rows: int(rows[0][0][1])))
-            held.bytes = size
-            held.added -= counted
+            self._found(app, size, counted)
+
+    def _counted(self, app: str) -> int:
+        with self._lock:
+            return self._held.setdefault(app, Held()).added
+
+    def _found(self, app: str, size: int, counted: int) -> None:
+        """So much lies there; what was counted before it was looked at is in it."""
+        with self._lock:
+            held = self._held.setdefault(app, Held())
+            held.bytes, held.added = size, max(0, held.added - counted)
             held.at, held.due = self._clock.monotonic(), False
 
     def usage(self, app: str) -> Scan[Usage]:
+        counted = self._counted(app)
+
         def told(rows: list[list[Any]]) -> Usage:
             kinds = {tally.kind: Share(tally.kind, 0, 0) for tally in self.tallies}
             for tally, ((count, size),) in zip(self.tallies, rows, strict=True):
                 kinds[tally.kind].rows += count
                 kinds[tally.kind].bytes += size
             shares = sorted(kinds.values(), key=lambda share: share.kind)
-            return Usage(sum(share.bytes for share in shares), self._settings[MOST.name], shares)
+            size = sum(share.bytes for share in shares)
+            self._found(app, size, counted)
+            return Usage(size, self._settings[MOST.name], shares)
 
         return Scan([tally.of(app) for tally in self.tallies], told)
 

@@ -20,6 +20,8 @@ MOST_TOLD = 64 << 10
 AGAIN = (408, 429, 500, 502, 503, 504)
 CONNECTIONS = 32
 _BLOCK = 1 << 16
+# so many bytes are hashed on the loop itself
+MOST_HERE = 1 << 18
 _KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthorizationHeaderMalformed", "InvalidToken", "ExpiredToken")
 
 
@@ -106,7 +108,9 @@ class S3Client:
         path, text = encoded_path(path), encoded_query(query)
         url = URL(f"{endpoint}{path}{'?' if text else ''}{text}", encoded=True)
         host = url.authority if url.explicit_port not in (None, 80 if url.scheme == "http" else 443) else str(url.host)
-        sent = signed(account, method, path, text, {**headers, "host": host}, body, self._clock.now())
+        asked = (account, method, path, text, {**headers, "host": host}, body, self._clock.now())
+        # what is signed is hashed, and that takes its time
+        sent = await asyncio.to_thread(signed, *asked) if len(body) > MOST_HERE else signed(*asked)
         async with self._opened().request(
             method, url, headers=sent, data=io.BytesIO(body) if method == "PUT" else None, allow_redirects=False
         ) as response:

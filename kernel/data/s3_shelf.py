@@ -60,7 +60,8 @@ class Shelf:
         if len(name.encode()) > MOST_KEY:
             raise FaztError(
                 "INVALID_ARGUMENT",
-                f"key: with the prefix of the bucket it has more than {MOST_KEY} bytes.",
+                f"key: in the bucket, {key} would be called {name}, which has more than {MOST_KEY} bytes.",
+                "Give the object a shorter key, or choose a place with a shorter prefix.",
                 field="key",
             )
         return name
@@ -89,7 +90,7 @@ class Shelf:
     async def holds(self, key: str, data: bytes) -> bool:
         """Are these the bytes of an object? A server that says their MD5 is believed, another one is read."""
         answer = await self._client.ask("HEAD", self._bucket, self._name(key))
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        md5 = (await asyncio.to_thread(hashlib.md5, data, usedforsecurity=False)).hexdigest()
         if answer.status == 404 or answer.headers.get("ETag", "").strip('"') == md5:
             return answer.status != 404
         got = await self.get(key)

@@ -23,7 +23,7 @@ from kernel.storage.confined_words import physical
 from kernel.storage.store import Store
 from kernel.syscall import Call, Json, Scan, Write, syscall
 from kernel.syscall.plan import Later, Step
-from kernel.syscall.words import Line
+from kernel.syscall.words import Line, WithBlobs
 
 # longer statements are rare, and understood each time
 MOST_REMEMBERED, LONGEST_REMEMBERED = 1024, 8192
@@ -82,7 +82,7 @@ class Sql:
     http="POST /api/apps/{app}/storage/rd/query",
     cli="rd query <sql> <params?>",
 )
-def rd_query(call: Call, sql: str, params: Json = None) -> Write[Json] | Scan[Json] | Later[Json]:
+def rd_query(call: Call, sql: str, params: WithBlobs = None) -> Write[Json] | Scan[Json] | Later[Json]:
     """Run one SELECT, INSERT, UPDATE or DELETE over the app's tables.
 
     params is a list for `?` or an object for `:name`. A SELECT, and what has RETURNING, gives its rows as objects;

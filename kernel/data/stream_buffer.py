@@ -115,6 +115,12 @@ class Streams:
             stream.used = False
         await self._flush_all([name for name, stream in streams if stream.waits])
 
+    async def flush_app(self, app: str) -> None:
+        """For who reads or copies all that an app has."""
+        await self._flush_all(
+            [name for name, stream in list(self._streams.items()) if name.app == app and stream.waits]
+        )
+
     async def _flush_all(self, names: list[Name]) -> None:
         """One that cannot be written does not keep the others waiting."""
         failed: Exception | None = None

@@ -45,7 +45,8 @@ TOTALS = Read(f"select [columns] from {_EVENTS} where [matching]")
 
 _BEFORE = "collection = :collection and (month, number) < (:month, :number)"
 OLD = Remove(SHARDS, where=_BEFORE)
-EVERY = Remove(SHARDS, where="collection = :collection", returning="count")
+# not what came later: it is in memory as well, and would be written again with what follows it
+UP_TO = Remove(SHARDS, where="collection = :collection and (month, number) <= (:month, :number)", returning="count")
 OF_OLD_MONTHS = Remove(SHARDS, where="collection = :collection and month < :month")
 # the oldest events of one shard go; the others stay as they are
 TRIM = Patch(

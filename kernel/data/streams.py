@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 from msgspec import Raw
 
 from kernel.base.errors import FaztError
-from kernel.data import doc_order, doc_totals
+from kernel.data import doc_order, doc_totals, text
 from kernel.data.collections import said_of
 from kernel.data.doc_order import Ordering
 from kernel.data.doc_query import Condition
 from kernel.data.doc_values import Document
 from kernel.data.quota import room
 from kernel.data.stream_buffer import Streams
-from kernel.data.stream_tables import COUNT, COUNTS, EVERY, NEWEST, OLD, OLDEST, SORTED, TOTAL, TOTALS, TRIM
+from kernel.data.stream_tables import COUNT, COUNTS, NEWEST, OLD, OLDEST, SORTED, TOTAL, TOTALS, TRIM, UP_TO
 from kernel.syscall.call import Call
 from kernel.syscall.plan import Later, Scan, Write
 
@@ -92,7 +92,7 @@ def counted(call: Call, collection: str, which: Condition) -> Scan[int] | Later[
 
 
 def totals(call: Call, collection: str, spec: Any) -> Scan[Any] | Later[Any]:
-    wanted = doc_totals.totals(spec, {})
+    wanted = doc_totals.totals(spec, {}, text.scanned_in(said_of(call, collection).text))
     read = TOTALS.filled(columns=wanted.columns, matching=wanted.matching)
     scan = call.store.scan((read, {**wanted.params, "collection": collection}), then=lambda r: wanted.answer(r[0]))
     return _written(call, collection, scan)
@@ -109,8 +109,8 @@ def removed(call: Call, collection: str, query: Any) -> Later[int]:
         raise _only_added(collection, "deleted")
 
     def plan() -> Write[int]:
-        everything = call.store.do(EVERY, collection=collection)
-        return everything.giving(lambda rows: sum(row[0] for row in rows[0]))
+        everything = _everything(call, collection, call.store.all(COUNTS, collection=collection))
+        return everything.giving(lambda rows: sum(row[0] for found in rows for row in found))
 
     return _closed(call, collection, plan)
 
@@ -130,9 +130,17 @@ def trimmed(call: Call, collection: str, keep: int) -> Later[int]:
                     steps = call.store.do(TRIM, gone=left, was=count, **where).expect(1, MEANWHILE) + steps
                 return steps.saying(too_many)
             gone, left = gone + count, left - count
-        return call.store.do(EVERY, collection=collection).saying(gone)
+        return _everything(call, collection, rows).saying(gone)
 
     return _closed(call, collection, plan)
+
+
+def _everything(call: Call, collection: str, rows: Sequence[Any]) -> Write[Any]:
+    """All that is in these rows, the oldest first, goes."""
+    if not rows:
+        return Write([])
+    _, month, number, _ = rows[-1]
+    return call.store.do(UP_TO, collection=collection, month=month, number=number)
 
 
 def _written(call: Call, collection: str, scan: Scan[T]) -> Scan[T] | Later[Any]:

@@ -24,9 +24,9 @@ from kernel.data.vector_words import (
 )
 from kernel.data.vectors import COUNT, meant
 from kernel.storage.inside import step
-from kernel.syscall import Call, Json, Key, Page, Scan, Write, syscall
+from kernel.syscall import Call, Key, Page, Scan, Write, syscall
 from kernel.syscall.plan import Later, page
-from kernel.syscall.words import KeyLimit, Offset
+from kernel.syscall.words import KeyLimit, Offset, Query
 
 _AMONG = "id in (select value from json_each(:ids))"
 TAKE = Remove(EMBEDDINGS, where=f"collection = :collection and place in ({CHOSEN} {_AMONG})")
@@ -94,7 +94,7 @@ def documents_ids(call: Call, name: CollectionName) -> Scan[list[str]]:
 
 
 @syscall("storage.vector.getByMetadata", needs="storage:vector")
-def documents_by_metadata(call: Call, name: CollectionName, where: Json) -> Scan[list[Stored]]:
+def documents_by_metadata(call: Call, name: CollectionName, where: Query) -> Scan[list[Stored]]:
     """The documents whose metadata are so, by id, without their vectors."""
     sql, params = condition(where)
     read, collection = BY_METADATA.filled(chosen=sql or "true"), meant(call, name).number
@@ -130,7 +130,7 @@ def documents_delete_many(call: Call, name: CollectionName, ids: list[Key]) -> W
 
 
 @syscall("storage.vector.deleteByMetadata", needs="storage:vector")
-def documents_delete_by_metadata(call: Call, name: CollectionName, where: Json) -> Write[int]:
+def documents_delete_by_metadata(call: Call, name: CollectionName, where: Query) -> Write[int]:
     """Delete the documents whose metadata are so; the answer is how many there were. `{}` means all of them."""
     sql, params = condition(_said(where))
     params["collection"] = meant(call, name).number
@@ -166,7 +166,7 @@ def documents_near(
     vector: Vector,
     *,
     limit: KeyLimit = 10,
-    where: Json = None,
+    where: Query = None,
     where_content: WhereContent | None = None,
     threshold: float | None = None,
 ) -> Scan[list[Found]]:
@@ -186,7 +186,7 @@ async def documents_query(
     text: str,
     *,
     limit: KeyLimit = 10,
-    where: Json = None,
+    where: Query = None,
     where_content: WhereContent | None = None,
     threshold: float | None = None,
 ) -> Scan[list[Found]]:
@@ -210,7 +210,7 @@ def documents_search(
     *,
     embedding: Vector | None = None,
     limit: KeyLimit = 10,
-    where: Json = None,
+    where: Query = None,
     where_content: WhereContent | None = None,
     threshold: float | None = None,
 ) -> Scan[list[Found]] | Later[list[Found]]:

@@ -50,7 +50,8 @@ class Model(Line):
 class Vector:
     """A direction: numbers, brought to length 1."""
 
-    typescript: ClassVar[str] = "number[]"
+    typescript: ClassVar[str] = "number[] | Float32Array | Float64Array"
+    of_numbers: ClassVar[bool] = True
     __slots__ = ("data", "dimensions", "exact")
 
     def __init__(self, numbers: list[float]) -> None:
@@ -92,8 +93,10 @@ class Document:
     """What is stored: a text, what is known of it, and its vector where somebody has made it."""
 
     typescript: ClassVar[str] = (
-        "{ id?: string; pageContent: string; metadata?: Record<string, any>; embedding?: number[] }"
+        "{ id?: string; pageContent: string; metadata?: Record<string, any>; "
+        "embedding?: number[] | Float32Array | Float64Array }"
     )
+    of_numbers: ClassVar[bool] = True
     __slots__ = ("content", "id", "line", "metadata", "vector")
     _NAMES: ClassVar[frozenset[str]] = frozenset(("id", "pageContent", "metadata", "embedding"))
 

@@ -25,12 +25,14 @@ from kernel.base.ids import is_id, new_id
 from kernel.base.settings import Setting, Settings
 from kernel.base.site import Site
 from kernel.base.text import check_line
+from kernel.data import declared_changes
 from kernel.data.declared_collections import Problem
+from kernel.data.stream_buffer import Streams
 from kernel.fs import blobs, cid, header_rules, paths, redirect_rules, releases, trees
 from kernel.fs.blobs import Known, Piece
 from kernel.fs.cid import CHUNK
 from kernel.fs.frames import FRAME, MOST_BODY, RAW, ZLIB
-from kernel.fs.pace import Pace
+from kernel.fs.pace import Pace, payer
 from kernel.fs.proofs import Proofs, withheld
 from kernel.fs.releases import Released
 from kernel.fs.trees import Tree
@@ -146,7 +148,7 @@ async def pieces(call: Call, frames: bytes) -> Write[Stored]:
 
     def steps() -> list[list[Step]]:
         found = list(unpacked(frames, largest))
-        call.use(Pace).send("" if call.who.kind == "local" else call.who.id, sum(len(piece.data) for piece in found))
+        call.use(Pace).send(payer(call), sum(len(piece.data) for piece in found))
         return [_stored(call, piece) for piece in found]
 
     made = await call.use(Store).aside(steps)
@@ -201,6 +203,8 @@ async def finished(call: Call, wanted: Wanted) -> Write[Deployed]:
     """The plan that makes a release of files whose content is here."""
     store = call.use(Store)
     await complete(call, wanted)
+    if wanted.app:
+        await call.use(Streams).flush_app(wanted.app)
     wanted.warnings += await call.use(Checks).warnings(wanted.app, wanted.files)
     # thousands of files take a while to put together: not on the loop
     return await store.aside(lambda: _released(call, wanted, *_made(call, wanted)))
@@ -428,6 +432,9 @@ def _made(call: Call, wanted: Wanted) -> tuple[Released | None, Tree, bool]:
         raise trees.gone()
     tree = trees.made_of({path: there[hash] for path, (hash, _) in wanted.files.items()})
     read_manifest(store, tree.files, wanted)
+    wanted.warnings += declared_changes.useless(call, wanted.app, wanted.said.storage)
+    if wanted.app:
+        wanted.warnings += declared_changes.changed(call, wanted.app, wanted.said.storage)
     return _live(call, wanted.app), tree, bool(store.rows(trees.BY_CID, cid=tree.cid))
 
 
@@ -542,4 +549,4 @@ def _answer(
 
 
 def _paced(call: Call) -> Any:
-    return call.use(Pace).of(call.who.id or call.who.kind)
+    return call.use(Pace).of(payer(call))

@@ -9,6 +9,8 @@ from kernel.apps.names import Slug, check_free
 from kernel.base.errors import FaztError
 from kernel.base.ids import new_id
 from kernel.base.site import Site
+from kernel.data.object_places import standing
+from kernel.data.stream_buffer import Streams
 from kernel.fs import releases
 from kernel.storage.store import Store
 from kernel.syscall import Call, Write, syscall
@@ -22,10 +24,11 @@ class Forked(Struct):
     forked_from_id: str
     release_id: str | None
     undo: str
+    warnings: list[str] = []
 
 
 @syscall("apps.fork", http="POST /api/apps/{app}/fork -> 201", cli="app fork <app>", js=False, weight=6)
-def apps_fork(
+async def apps_fork(
     call: Call, *, alias: Slug | None = None, copy_storage: bool = True, with_users: bool = False
 ) -> Write[Forked]:
     """Make a new app from one: its live files, what is said about it, and its data; never its secrets.
@@ -38,6 +41,9 @@ def apps_fork(
     app = call.store.one(apps.ONE, id=id)
     title, slug = str(app[1]), app[2]
     chosen = check_free(alias, "alias") if alias else apps.free_slug(call, slug or title)
+    # last of all that waits: what was acknowledged until now is copied
+    if copy_storage:
+        await call.use(Streams).flush_app(id)
     plan = lineage.forked(call, id, new)
     release = _live(call, id)
     made = releases.new_release() if release else None
@@ -48,8 +54,16 @@ def apps_fork(
     if chosen:
         plan = plan + apps.claim(call, chosen, new, "alias")
     url = call.use(Site).app_url(chosen or new.replace("_", "-", 1))
-    answer = Forked(new, title, chosen, url, id, made, f"fazt app delete {new}")
+    undo, warnings = f"fazt app delete {new}", _not_copied(call) if copy_storage else []
+    answer = Forked(new, title, chosen, url, id, made, undo, warnings)
     return plan.giving(lambda _: answer)
+
+
+def _not_copied(call: Call) -> list[str]:
+    now = standing(call)
+    if now.place.inside or not now.written:
+        return []
+    return [f"Its objects lie in {now.place.text} and were not copied: the new app has none."]
 
 
 def _live(call: Call, app: str) -> releases.Released | None:

@@ -13,6 +13,9 @@ from kernel.base.errors import FaztError, not_found
 from kernel.base.ids import new_id
 from kernel.base.site import Site
 from kernel.base.tables import Append, Migration, Patch, Read, Table
+from kernel.data import declared_changes
+from kernel.data.collections import Declared
+from kernel.data.stream_buffer import Streams
 from kernel.fs import trees
 from kernel.storage.store import Store
 from kernel.syscall import Call, Offset, Page, Scan, Write, syscall
@@ -136,6 +139,7 @@ class Moved(Struct):
     previous: str | None
     url: str
     undo: str | None
+    warnings: list[str] = []
 
 
 class Changes(Struct, rename={"from_": "from"}):
@@ -257,7 +261,7 @@ def releases_recent(call: Call, *, offset: Offset = 0, limit: KeyLimit = 50) -> 
     weight=6,
     scope="deploy",
 )
-def rollback(call: Call, release: ReleaseRef | None = None) -> Write[Moved]:
+async def rollback(call: Call, release: ReleaseRef | None = None) -> Write[Moved]:
     """Make a release live again: the one said, else the one that was live before. Rolling back once more undoes it."""
     app = call.app or ""
     live = live_of(call, app)
@@ -268,8 +272,8 @@ def rollback(call: Call, release: ReleaseRef | None = None) -> Write[Moved]:
         rows = store.rows(LEFT_LAST, of=app, live=live)
         if not rows:
             raise FaztError("CONFLICT", "There is no release before the live one.", "`fazt releases` shows all.")
-        return _move(call, app, str(rows[0][0]), live)
-    return _move(call, app, find(store, app, release), live)
+        return await _move(call, app, str(rows[0][0]), live)
+    return await _move(call, app, find(store, app, release), live)
 
 
 @syscall(
@@ -280,10 +284,10 @@ def rollback(call: Call, release: ReleaseRef | None = None) -> Write[Moved]:
     weight=6,
     scope="deploy",
 )
-def promote(call: Call, release: ReleaseRef) -> Write[Moved]:
+async def promote(call: Call, release: ReleaseRef) -> Write[Moved]:
     """Make a release live: for instance one that was looked at by its preview address."""
     app = call.app or ""
-    return _move(call, app, find(call.use(Store), app, release), live_of(call, app))
+    return await _move(call, app, find(call.use(Store), app, release), live_of(call, app))
 
 
 def _number(store: Store, id: str) -> int:
@@ -291,16 +295,21 @@ def _number(store: Store, id: str) -> int:
     return found.n if found else 0
 
 
-def _move(call: Call, app: str, id: str, live: str | None) -> Write[Moved]:
+async def _move(call: Call, app: str, id: str, live: str | None) -> Write[Moved]:
     store = call.use(Store)
     target = one(store, id)
     if target is None:
         raise _unknown(id)
     name = label(call, app)
     undo = f"fazt rollback v{_number(store, live)} --app {name}" if live and live != id else None
-    answer = Moved(id, target.n, live if live != id else None, call.use(Site).app_url(name), undo)
+    url = call.use(Site).app_url(name)
     if live == id:
-        return Write((), lambda _: answer)
+        same = Moved(id, target.n, None, url, undo)
+        return Write((), lambda _: same)
+    await call.use(Streams).flush_app(app)
+    said = call.use(Declared).of(app, id)  # type: ignore[type-abstract]
+    warnings = await store.aside(lambda: declared_changes.changed(call, app, said))
+    answer = Moved(id, target.n, live, url, undo, warnings)
     return pointed(call.store, app, id, target.spa, call.now).giving(lambda _: answer)
 
 

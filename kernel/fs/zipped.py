@@ -16,7 +16,7 @@ from kernel.fs.archive import MIB, Archive, ArchiveLimits
 from kernel.fs.blobs import Piece
 from kernel.fs.cid import CHUNK
 from kernel.fs.deploy import MOST_FILE, MOST_FILES, MOST_SITE, Deployed, Sent, Wanted
-from kernel.fs.pace import Pace
+from kernel.fs.pace import Pace, payer
 from kernel.fs.proofs import Proofs
 from kernel.storage.store import Store
 from kernel.syscall import Call, Line, Text, Upload, syscall
@@ -71,7 +71,7 @@ async def deploy_zip(
     include_private: bool = False,
 ) -> Zipped:
     """Deploy a zip: all of it becomes a release, or nothing changes."""
-    with call.use(Pace).of(call.who.id or call.who.kind):
+    with call.use(Pace).of(payer(call)):
         limits = _limits(call.use(Settings))
         archive, names = await asyncio.to_thread(_opened, file, limits)
         sent = Sent(site_name, names, spa, message)

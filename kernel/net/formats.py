@@ -37,8 +37,9 @@ def table(data: Any) -> Rows:
 
 
 def text(data: Any) -> str:
-    """Columns side by side, for a terminal."""
-    columns, rows = table(data)
+    """Columns side by side, for a terminal: a line is a row."""
+    names, found = table(data)
+    columns, *rows = [[" ".join(cell.splitlines()) for cell in row] for row in (names, *found)]
     # one long cell shall not make every line long
     wide = [min(WIDEST, max(len(row[i]) for row in [columns, *rows])) for i in range(len(columns))]
     lines = [

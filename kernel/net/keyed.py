@@ -122,7 +122,8 @@ class Keyed:
         task.add_done_callback(self._tasks.discard)
 
     def _failed(self, error: Exception, request: Whole, id: str) -> bytes:
-        return self._written(failure(explained(error, request.method, request.target), id), id)
+        path = request.target.partition("?")[0]
+        return self._written(failure(explained(error, request.method, path), id), id)
 
     def _written(self, response: web.Response, id: str) -> bytes:
         """A response as bytes, as it would leave the other way."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import select
 import socket
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ KEEP_ALIVE_SECONDS = 90
 LIMITED = web.RequestKey("limited", bool)  # refused because its sender asks too much
 LONGEST_PATH = 4096
 SENT_SECONDS = 0.02  # how often it is looked whether everything has left
+MOST_LOOKS = 100  # for what has arrived, before it is left unread
 MOST_HEADER_BYTES = 32 * 1024
 HEALTH = ["health"]
 logger = log.get("fazt.http")
@@ -285,6 +287,26 @@ class Server:
         while any(connection.wire.get_write_buffer_size() for connection in self.gate.connections):  # noqa: ASYNC110
             await asyncio.sleep(SENT_SECONDS)
 
+    async def _seen(self, breath: float) -> None:
+        """A moment for what has arrived, and as many more as a busy machine needs to read it."""
+        await asyncio.sleep(breath)
+        for _ in range(MOST_LOOKS):
+            if not self._unseen():
+                return
+            await asyncio.sleep(SENT_SECONDS)
+
+    def _unseen(self) -> bool:
+        """Does the system hold connections we have not accepted, or bytes of clients who wait, we have not read?"""
+        poll = select.poll()
+        for listener in self._listeners:
+            for sock in getattr(listener, "sockets", ()):
+                poll.register(sock.fileno(), select.POLLIN)
+        for connection in self.gate.connections:
+            held = connection.wire.get_extra_info("socket")
+            if held is not None and held.fileno() >= 0 and not connection.wire.is_closing():
+                poll.register(held.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
     async def drain(self, timeout: float, breath: float = 0.1) -> None:
         """Answer everything that has arrived, then close. Nobody who was connected is cut off."""
         self.draining = True
@@ -292,11 +314,11 @@ class Server:
         self.parting()
         self.gate.front.close()
         # connections the kernel has accepted for us but we have not seen yet would be reset by closing at once
-        await asyncio.sleep(breath)
+        await self._seen(breath)
         for listener in self._listeners:
             listener.close()
         # the first request of the last to come may still be on its way into this process
-        await asyncio.sleep(breath)
+        await self._seen(breath)
         self._web.close_idle()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._all_answered(), timeout)

@@ -182,7 +182,7 @@ class Guest:
                 # what is written decides nothing of what the code hears
                 if self.needed.here:
                     self.needed.hold(result)
-                    return None if services.blind(number) else said(result.known, False)
+                    return None if services.blind(number) else said(result.known, services.quiet(number))
             else:
                 self._on_thread()
             rows: list[list[Any]] = []
@@ -310,7 +310,7 @@ def personally(serving: Serving, services: Services, number: int) -> Call:
     services.check_personal(number)
     call = serving.call(personal=True)
     if not call.person:
-        raise FaztError("LOGIN_REQUIRED", f"{services.personal_name(number)} requires login.", "Sign in first.")
+        raise FaztError("LOGIN_REQUIRED", f"{services.personal_name(number)} requires login", "Sign in first.")
     return call
 
 

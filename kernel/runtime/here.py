@@ -207,7 +207,8 @@ class Try(Serving, Pending):
             raise FaztError("NO_REQUEST", "There is no request while a module is loaded.")
         made = self._made.get(personal)
         if made is None:
-            made = self.runtime.services.call(self.program.app, self.request, self.incoming.person, personal)
+            app, release = self.program.app, self.program.release
+            made = self.runtime.services.call(app, release, self.request, self.incoming.person, personal)
             if self.steps:
                 made.store = Written.over(made.store)
             self._made[personal] = made

@@ -304,7 +304,8 @@ class Invocation(Serving, Pending):
             self._only_bound()
         made = self._made.get(personal)
         if made is None:
-            made = self.services.call(self.program.app, self.request, self.incoming.person, personal)
+            app, release = self.program.app, self.program.release
+            made = self.services.call(app, release, self.request, self.incoming.person, personal)
             self._made[personal] = made
         if self.incoming.user is not None:
             # a module is loaded for everybody: in nobody's name

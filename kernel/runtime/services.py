@@ -45,7 +45,9 @@ class Services:
             entry.declared.colour == "write" and (entry.declared.quiet or entry.declared.answer is None)
             for entry in self.registry
         ]
-        self._quiet = [entry.declared.quiet for entry in self.registry]
+        # what gives nothing says nothing, not even null
+        nothing = (None, type(None))
+        self._quiet = [entry.declared.quiet or entry.declared.answer in nothing for entry in self.registry]
 
     @property
     def engine(self) -> Engine:
@@ -89,7 +91,9 @@ class Services:
         """What the code calls it by."""
         return "fazt.app.user." + (self.registry.entries[number].declared.js or "").removeprefix("storage.")
 
-    def call(self, app: str, trace: str, person: str = "", personal: bool = False) -> Call:
+    def call(self, app: str, release: str, trace: str, person: str = "", personal: bool = False) -> Call:
         who = Who(kind="app", id=app, name=app, role="user")
         user = person if personal else ""
-        return self.driver.call(who, "js", app=app, user=user, trace=trace, grants=self.grants, person=person)
+        return self.driver.call(
+            who, "js", app=app, user=user, trace=trace, grants=self.grants, person=person, release=release
+        )

@@ -6,9 +6,11 @@ import contextlib
 import errno
 import functools
 import importlib.util
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -19,6 +21,7 @@ PAGE_SIZE = 8192
 BUSY_MS = 5000
 # the virtual machine's steps between two looks at a running read
 STRIDE = 20_000
+ROWS_AT_ONCE = 16
 
 
 def open_file(path: Path) -> apsw.Connection:
@@ -84,9 +87,12 @@ class Budget:
     def grant(self, steps: int, seconds: float) -> None:
         self.left, self.until = steps // STRIDE, time.monotonic() + seconds
 
+    def is_late(self) -> bool:
+        return time.monotonic() > self.until
+
     def _spent(self) -> bool:
         self.left -= 1
-        return self.left < 0 or time.monotonic() > self.until
+        return self.left < 0 or self.is_late()
 
 
 @contextlib.contextmanager
@@ -99,6 +105,24 @@ def in_words(path: Path) -> Iterator[None]:
             raise FaztError("STORAGE_FULL", f"The disk of {path} is full.", "Free some space and try again.") from error
         hint = "Check the path, its folder and its owner."
         raise FaztError("STORAGE_ERROR", f"{path} cannot be used: {error.strerror}.", hint) from error
+
+
+def within(cursor: apsw.Cursor, most: int, short: bool = False) -> tuple[list[Any], int]:
+    """The rows, as long as they have no more bytes than that; and how many bytes are left.
+
+    `short`: where they have more, they just end.
+    """
+    rows: list[Any] = []
+    while some := list(itertools.islice(cursor, ROWS_AT_ONCE)):
+        most -= sum(len(cell) for row in some for cell in row if type(cell) is str or type(cell) is bytes)
+        if most < 0:
+            # one that was left half-way would hold this moment of the file for whoever reads here next
+            cursor.close(True)
+            if short:
+                return [*rows, *some], 0
+            raise FaztError("LIMIT_EXCEEDED", "The result is too large.", "Ask for less at once: use a smaller limit.")
+        rows.extend(some)
+    return rows, most
 
 
 UNUSABLE = apsw.ReadOnlyError | apsw.IOError | apsw.CantOpenError | apsw.CorruptError | apsw.NotADBError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +13,9 @@ from msgspec import UNSET
 
 from kernel.base.errors import FaztError
 from kernel.base.tables import MINE, PUBLISHING, Fill, Patch, Read, Remove, Table, by_name, expand
-from kernel.storage.connection import FAILURES, understood
+from kernel.storage.connection import FAILURES, ROWS_AT_ONCE, understood, within
 from kernel.storage.hot import Hot
-from kernel.syscall.plan import Scan, Step, Touch, Write
+from kernel.syscall.plan import MOST_SCANNED, Scan, Step, Touch, Write
 
 LimitOf = Callable[[str], int]
 
@@ -56,7 +57,12 @@ class ScopedStore:
     def all(self, read: Read, /, **params: Any) -> list[Any]:
         params["app"], params["user"] = self.app, self.user
         try:
-            return self._reader().execute(read.sql, params).fetchall()
+            cursor = self._reader().execute(read.sql, params)
+            some = list(itertools.islice(cursor, ROWS_AT_ONCE))
+            if len(some) < ROWS_AT_ONCE:
+                return some
+            # whoever reads here waits meanwhile: large rows must not fill the memory first
+            return some + within(cursor, MOST_SCANNED)[0]
         except FAILURES as error:
             raise understood(error) from error
 

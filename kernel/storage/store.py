@@ -19,8 +19,18 @@ from kernel.base.errors import FaztError
 from kernel.base.tables import PUBLISHING, Beside, Migration, Read, Table
 from kernel.storage import schema
 from kernel.storage.confined import Confined
-from kernel.storage.connection import FAILURES, Budget, in_words, make_writer, open_file, open_reader, understood
+from kernel.storage.connection import (
+    FAILURES,
+    Budget,
+    in_words,
+    make_writer,
+    open_file,
+    open_reader,
+    understood,
+    within,
+)
 from kernel.storage.hot import Hot
+from kernel.storage.inside import is_late
 from kernel.storage.scoped import ScopedStore
 from kernel.storage.writer import Batch, Rows, Writer
 from kernel.syscall.plan import Scan, Step
@@ -28,7 +38,6 @@ from kernel.syscall.plan import Scan, Step
 READERS = 3
 ASIDE = 2
 POINT_STEPS, POINT_SECONDS = 400_000, 0.25  # a read on the calling thread
-ROWS_AT_ONCE = 16
 SCAN_STEPS, SCAN_SECONDS = 400_000_000, 5.0  # a read in the pool
 KEEP_PRE_MIGRATION = 5
 
@@ -81,14 +90,15 @@ class Store:
             schema.check(connection, self.tables)
         except apsw.Error as error:
             raise _unusable(self.path, error) from error
-        self._teach(connection)
+        self._teach(connection, is_late)
         return connection
 
-    def _teach(self, connection: apsw.Connection) -> None:
+    def _teach(self, connection: apsw.Connection, late: Callable[[], bool]) -> None:
+        """Our functions. One call may take long, and SQLite looks at the time rarely: so each looks before."""
         for name, function in self._functions.items():
-            connection.create_scalar_function(name, function, deterministic=True)
+            connection.create_scalar_function(name, _in_time(function, late), deterministic=True)
         for name, function in self._live.items():
-            connection.create_scalar_function(name, function)
+            connection.create_scalar_function(name, _in_time(function, late))
 
     def _copy_before_migrating(self, connection: apsw.Connection) -> None:
         folder = self.path.parent / "backups" / self.path.stem
@@ -113,11 +123,12 @@ class Store:
             connection: apsw.Connection = local.connection
         except AttributeError:
             try:
-                connection = local.connection = open_reader(self.path)
-                self._teach(connection)
+                connection = open_reader(self.path)
+                budget = Budget(connection)
+                self._teach(connection, budget.is_late)
             except apsw.Error as error:
                 raise understood(error) from error
-            local.budget = Budget(connection)
+            local.connection, local.budget = connection, budget
             self._readers.append(connection)
         local.budget.grant(*getattr(local, "allowed", (POINT_STEPS, POINT_SECONDS)))
         return connection
@@ -146,7 +157,7 @@ class Store:
             try:
                 left, rows = scan.most, []
                 for read, params in scan.reads:
-                    found, left = _within(connection.execute(read.sql, params), left, scan.short)
+                    found, left = within(connection.execute(read.sql, params), left, scan.short)
                     rows.append(found)
             finally:
                 connection.execute("commit")
@@ -271,6 +282,15 @@ select :to, '{table.name}', count(*), :now from {table.name} where app_id = :to 
             self._readers.pop().close()
 
 
+def _in_time(function: Callable[..., Any], late: Callable[[], bool]) -> Callable[..., Any]:
+    def in_time(*arguments: Any) -> Any:
+        if late():
+            raise apsw.InterruptError("interrupted")
+        return function(*arguments)
+
+    return in_time
+
+
 def _unusable(path: Path, error: apsw.Error) -> Exception:
     """Why a file cannot be opened, with its name and what may help."""
     known = understood(error)
@@ -279,19 +299,6 @@ def _unusable(path: Path, error: apsw.Error) -> Exception:
     copies = path.parent / "backups" / path.stem
     hint = f"Put a copy of it in its place ({copies} may hold one), or name another file with --db."
     return FaztError("STORAGE_ERROR", f"{path} cannot be used: {error}.", hint)
-
-
-def _within(cursor: apsw.Cursor, most: int, short: bool) -> tuple[list[Any], int]:
-    """The rows, as long as they have no more bytes than that; and how many bytes are left."""
-    rows: list[Any] = []
-    while some := list(itertools.islice(cursor, ROWS_AT_ONCE)):
-        most -= sum(len(cell) for row in some for cell in row if type(cell) is str or type(cell) is bytes)
-        if most < 0 and short:
-            return [*rows, *some], 0
-        if most < 0:
-            raise FaztError("LIMIT_EXCEEDED", "The result is too large.", "Ask for less at once: use a smaller limit.")
-        rows.extend(some)
-    return rows, most
 
 
 def _create_private(path: Path) -> None:

@@ -19,6 +19,7 @@ import apsw
 from kernel.base.errors import FaztError
 from kernel.storage.connection import FAILURES, understood
 from kernel.storage.hot import Hot
+from kernel.storage.inside import Time
 from kernel.syscall.plan import Step
 
 MOST_WAITING = 20_000
@@ -32,7 +33,20 @@ WAITING, TAKEN, WITHDRAWN = range(3)
 class Batch:
     """Steps on their way to the file. Exactly one of `rows` and `error` is set when it is done."""
 
-    __slots__ = ("error", "future", "guarded", "lock", "loop", "rows", "single", "spoilt", "state", "steps", "told")
+    __slots__ = (
+        "error",
+        "future",
+        "guarded",
+        "lock",
+        "loop",
+        "rows",
+        "several",
+        "single",
+        "spoilt",
+        "state",
+        "steps",
+        "told",
+    )
 
     def __init__(self, steps: Sequence[Step], loop: asyncio.AbstractEventLoop | None) -> None:
         self.steps, self.state, self.loop = steps, WAITING, loop
@@ -40,6 +54,7 @@ class Batch:
         self.told = False
         self.guarded = any(step.guard and not step.light for step in steps)
         self.single = len(steps) == 1 and not steps[0].guard
+        self.several = len(steps) > 1 and sum(step.guard is not None for step in steps) > 1
         self.spoilt = False  # it took the whole transaction with it
         self.error: BaseException | None = None
         self.future: asyncio.Future[Rows] | None = loop.create_future() if loop else None
@@ -161,6 +176,8 @@ class Writer:
             blocked = hot.block([batch.steps for batch in group if batch.error is None])
             execute("commit")
             committed = True
+            # before anything else can go wrong: who remembers answers goes by it
+            self.groups += 1
         except Exception as error:
             known = _refused(error)
             if self.connection.in_transaction:
@@ -174,7 +191,6 @@ class Writer:
         if apart:
             self._commit_apart(group)
             return
-        self.groups += 1
         self.batches += len(group)
 
     def _commit_apart(self, group: list[Batch]) -> None:
@@ -195,7 +211,8 @@ class Writer:
             return False
         try:
             for batch in group:
-                batch.rows = [self._made(step, execute) for step in batch.steps]
+                left = Time() if batch.several else None
+                batch.rows = [self._made(step, execute, left) for step in batch.steps]
                 if not self.connection.in_transaction:
                     raise FaztError("STORAGE_ERROR", "The data file refused the transaction.")
             return True
@@ -222,8 +239,9 @@ class Writer:
         try:
             if not batch.single:
                 execute("savepoint batch")
+            left = Time() if batch.several else None
             for step in batch.steps:
-                batch.rows.append(self._made(step, execute))
+                batch.rows.append(self._made(step, execute, left))
             if not batch.single:
                 execute("release batch")
         except Exception as error:
@@ -232,8 +250,13 @@ class Writer:
                 execute("rollback to batch")
                 execute("release batch")
 
-    def _made(self, step: Step, execute: Callable[..., Any]) -> list[Any]:
-        return step.guard(self.connection) if step.guard else execute(step.sql, step.params).fetchall()
+    def _made(self, step: Step, execute: Callable[..., Any], left: Time | None) -> list[Any]:
+        if not step.guard:
+            return execute(step.sql, step.params).fetchall()  # type: ignore[no-any-return]
+        if left:
+            # each of them is in time by itself, and nobody else can write before all are done
+            left.look()
+        return step.guard(self.connection)
 
     @staticmethod
     def _tell(group: list[Batch]) -> None:

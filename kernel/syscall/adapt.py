@@ -155,7 +155,7 @@ def for_names(declared: Declaration, number: int) -> Named:
         try:
             given = msgspec.convert(values, shape, strict=not lax, dec_hook=parse_word)
         except (msgspec.ValidationError, RecursionError) as error:
-            raise refuse_field(error, values) from None
+            raise refuse_field(error, values, declared) from None
         for p in jsons:
             _checked_json(getattr(given, p.name), p.public, "VALIDATION_FAILED")
         positional: list[Any] = []

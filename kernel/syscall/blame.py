@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import typing as t
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,10 +19,11 @@ _ARGUMENT = re.compile(r" - at `\$\[(\d+)\](?:\.(\w+))?")
 _FIELD = re.compile(r"(?:unknown|required) field `([^`]*)`")
 # names come from outside; an answer does not repeat more than this of one
 LONGEST = 100
+_NO_CHOICE = "Invalid enum value "
 _TOO_FEW = re.compile(r"at least length \d+, got (\d+)")
 
 
-def refuse_field(error: Exception, values: Mapping[str, Any]) -> FaztError:
+def refuse_field(error: Exception, values: Mapping[str, Any], declared: Declaration) -> FaztError:
     if isinstance(error, RecursionError):
         field = next((name for name, value in values.items() if isinstance(value, dict | list)), "body")
         return FaztError("VALIDATION_FAILED", f"{field}: nested too deep", field=field)
@@ -33,7 +35,7 @@ def refuse_field(error: Exception, values: Mapping[str, Any]) -> FaztError:
             return FaztError("MISSING_FIELD", f"{field}: required and missing", field=field)
     place = _WHERE.search(message)
     field = place[1] if place and place[1] else told[1][:LONGEST] if told else "body"
-    return FaztError("VALIDATION_FAILED", f"{field}: {_plain(message)}", field=field)
+    return FaztError("VALIDATION_FAILED", f"{field}: {_said(message, field, declared)}", field=field)
 
 
 def refuse_argument(declared: Declaration) -> Callable[[Exception, bytes], FaztError]:
@@ -43,6 +45,7 @@ def refuse_argument(declared: Declaration) -> Callable[[Exception, bytes], FaztE
     def refuse(error: Exception, buffer: bytes) -> FaztError:
         field, message = _guilty(error, names, buffer)
         field = many or field
+        message = _said(message, field, declared)
         where = f"{declared.name}: {field}: " if field else f"{declared.name}: "
         details = {"field": field} if field else {}
         return FaztError("INVALID_ARGUMENT", where + message, **details)
@@ -83,6 +86,22 @@ def _undecodable(names: list[str], buffer: bytes) -> tuple[str, str] | None:
         except (ValueError, RecursionError) as error:
             return name, str(error)
     return None
+
+
+def _said(message: str, field: str | None, declared: Declaration) -> str:
+    """With the values there are, where it is one of a few."""
+    plain = _plain(message)
+    kind = next((p.type for p in declared.parameters if field in (p.public, p.camel)), None)
+    choices = _choices(kind)
+    if not plain.startswith(_NO_CHOICE) or not choices:
+        return plain
+    return f"must be one of {', '.join(map(str, choices))}, not {plain.removeprefix(_NO_CHOICE)}"
+
+
+def _choices(kind: Any) -> list[Any]:
+    if t.get_origin(kind) is t.Literal:
+        return list(t.get_args(kind))
+    return [choice for part in t.get_args(kind) for choice in _choices(part)]
 
 
 def _plain(message: str) -> str:

@@ -76,6 +76,7 @@ class Call:
         "person",
         "ports",
         "rec",
+        "release",
         "role",
         "store",
         "trace",
@@ -97,11 +98,14 @@ class Call:
         grants: frozenset[str] = frozenset(),
         deadline: float | None = None,
         person: str = "",
+        release: str = "",
     ) -> None:
         self.who, self.store, self.ports, self.clock, self.meter = who, store, ports, clock, meter
         self.via, self.trace, self.app, self.grants, self.deadline = via, trace, app, grants, deadline
         # who is signed in where an app's code asks, or whose rows are meant; `store.user` says whose they are
         self.person = person or store.user
+        # the release whose code asks, which need not be the live one; empty: nobody's code
+        self.release = release
         self.role = ROLES[who.role]
         self.now = clock.now()
         self.rec: list[Any] | None = None

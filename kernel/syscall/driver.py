@@ -46,6 +46,7 @@ class Driver:
         trace: str = "",
         grants: frozenset[str] = frozenset(),
         person: str = "",
+        release: str = "",
     ) -> Call:
         meter = self.meters.get(app or "")
         if meter is None:
@@ -61,6 +62,7 @@ class Driver:
             app=app,
             grants=grants,
             person=person,
+            release=release,
         )
 
     async def invoke(

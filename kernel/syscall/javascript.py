@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from kernel.base.json import plain as as_plain
-from kernel.syscall.declare import Declaration, Parameter, is_json, is_page, is_parcel, is_struct, plain
+from kernel.syscall.declare import Declaration, Parameter, flat, is_json, is_page, is_parcel, is_struct, plain
 from kernel.syscall.registry import Entry
-from kernel.syscall.words import OrNothing, Upload
+from kernel.syscall.words import OrNothing, Query, Upload, WithBlobs
 
 _SIMPLE = {
     str: "string",
@@ -20,7 +20,7 @@ _SIMPLE = {
     bool: "boolean",
     dict: "Record<string, any>",
     list: "any[]",
-    bytes: "ArrayBuffer | Uint8Array | string",
+    bytes: "string | ArrayBuffer | ArrayBufferView",
     type(None): "null",
     Upload: "Uint8Array",
 }
@@ -51,30 +51,48 @@ def descriptor(entry: Entry) -> dict[str, Any]:
         # where `undefined` is as good as null, though something must be said
         "nulls": [index for index, p in enumerate(positional) if p.type == OrNothing],
         "required": sum(p.required for p in positional),
+        # what the prelude looks at closely, or makes JSON of
+        "forms": {p.camel if p.option else p.public: form for p in declared.parameters if (form := _form(p))},
         "options": [p.camel for p in declared.parameters if p.option and not p.outside],
         "bytes": next((i for i, p in enumerate(positional) if p.is_bytes), -1),
         "rest": any(p.many for p in declared.parameters),
     }
 
 
+def _form(p: Parameter) -> str | None:
+    if p.type in (Query, WithBlobs):
+        return "query" if p.type == Query else "blobs"
+    return "numbers" if any(getattr(kind, "of_numbers", False) for kind in flat(p.type)) else None
+
+
 def _jsonable(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=as_plain)
 
 
+def signatures(declared: Declaration) -> list[str]:
+    """The function as TypeScript: `get(key: string): any`; more than one where what is given decides what comes."""
+    overloads = getattr(declared.answer, "overloads", None) or [({}, None)]
+    return [_signature(declared, given, answer) for given, answer in overloads]
+
+
 def signature(declared: Declaration) -> str:
-    """The function as TypeScript: `get(key: string): any`."""
+    """The same as one line."""
+    return "; ".join(signatures(declared))
+
+
+def _signature(declared: Declaration, given: t.Mapping[str, str], answer: str | None) -> str:
     parts = []
     for p in declared.parameters:
         if p.many:
             parts.append(f"...{p.public}: {typescript(p.type)}[]")
         elif not p.option:
-            parts.append(f"{p.public}{_optional(p)}: {typescript(p.type)}")
+            parts.append(f"{p.public}{_optional(p)}: {given.get(p.name) or typescript(p.type)}")
     options = [p for p in declared.parameters if p.option and not p.outside]
     if options:
         mark = "" if any(p.required for p in options) else "?"
         fields = "; ".join(f"{p.camel}{_optional(p)}: {typescript(p.type)}" for p in options)
         parts.append(f"options{mark}: {{ {fields} }}")
-    answer = "void" if declared.quiet else typescript(declared.answer, answering=True)
+    answer = answer or ("void" if declared.quiet else typescript(declared.answer, answering=True))
     if declared.colour == "stream":
         answer = f"AsyncIterable<{answer}>"
     elif declared.colour == "async":
@@ -102,7 +120,7 @@ def typescript(kind: Any, answering: bool = False) -> str:
         return " | ".join(f'"{arg}"' if isinstance(arg, str) else str(arg).lower() for arg in args)
     if origin in (list, set, frozenset, tuple):
         inner = typescript(args[0])
-        return f"({inner})[]" if " | " in inner else f"{inner}[]"
+        return f"({inner})[]" if " | " in inner or " & " in inner else f"{inner}[]"
     if origin is dict:
         return f"Record<string, {typescript(args[1])}>"
     if is_page(kind):
@@ -164,7 +182,8 @@ def _members(tree: dict[str, Any], indent: str) -> list[str]:
     lines = []
     for declared in tree.get("", []):
         summary = declared.summary.replace("*/", "* /")
-        lines += [f"{indent}/** {summary} */", f"{indent}{signature(declared)};"]
+        for line in signatures(declared):
+            lines += [f"{indent}/** {summary} */", f"{indent}{line};"]
     for name in sorted(key for key in tree if key):
         lines += [f"{indent}readonly {name}: {{", *_members(tree[name], indent + "  "), f"{indent}}};"]
     return lines

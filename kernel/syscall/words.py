@@ -24,6 +24,10 @@ Json = Annotated[Any, JSON]
 AsTyped = Annotated[Any, JSON, "as typed"]
 # JSON of which null and nothing are the same: it may be `undefined` in JavaScript
 OrNothing = Annotated[Any, JSON, "or nothing"]
+# JSON in which a forgotten value would mean more than was meant: `undefined` in it is refused
+Query = Annotated[Any, JSON, "query"]
+# JSON in which bytes may stand, as {"$blob": base64}
+WithBlobs = Annotated[Any, JSON, "blobs"]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 KeyLimit = Annotated[int, Meta(ge=1, le=1000)]
 Offset = Annotated[int, Meta(ge=0, le=SAFE)]

@@ -1,7 +1,8 @@
 // The synchronous door to the host. Everybody else calls `host`; nobody sees `__host`.
 
+import { crossing, isFine, isRefusal, listed, replaced } from "./crossing.js";
 import { decoded, invalid } from "./errors.js";
-import { ArrayBuffer, JSON, Uint8Array } from "./primordials.js";
+import { ArrayBuffer, JSON, String, Uint8Array, btoa } from "./primordials.js";
 
 const call = globalThis.__host;
 const { parse, stringify } = JSON;
@@ -23,28 +24,48 @@ export function asked(op, arg, data) {
 }
 
 /** Arguments as JSON text: what JSON cannot say is refused instead of lost. */
-export function packed(values) {
-  refusal = undefined;
+export function packed(values, label, names = [], forms = []) {
+  const sent = [];
   try {
-    return stringify(values, refuse);
+    for (let at = 0; at < values.length; at++) {
+      const value = values[at];
+      const form = forms[at];
+      sent[at] = typeof value === "string" || isAsItIs(value, form) ? value : formed(value, names[at], form, label);
+    }
+    return stringify(sent);
   } catch (error) {
     // the error may be the app's own, thrown by a getter: nothing of it is trusted
-    throw refusal ?? invalid(`The arguments cannot be sent: ${reason(error)}`);
+    throw isRefusal(error) ? error : invalid(`The arguments cannot be sent: ${reason(error)}`);
   }
 }
 
-let refusal;
+function isAsItIs(value, form) {
+  if (typeof value !== "object" || value === null || (form !== undefined && form !== "query")) return false;
+  return isFine(value, form !== undefined);
+}
 
-function refuse(key, value) {
-  switch (typeof value) {
-    case "function":
-    case "symbol":
-    case "bigint":
-      refusal = invalid(`A ${typeof value} cannot be stored or sent (at "${key.slice(0, 80)}").`);
-      throw refusal;
-    default:
-      return value;
+function formed(value, name = "the arguments", form = undefined, label = undefined) {
+  const where = label === undefined ? name : `${label}: ${name}`;
+  if (form === "numbers") value = listed(value);
+  else if (form === "blobs") value = replaced(value, blob);
+  else if (typeof form === "object" && value) {
+    // options, some of which are queries
+    value = { ...value };
+    for (const option of form) {
+      if (value[option] !== undefined) value[option] = crossing(value[option], `${where}.${option}`, true);
+    }
   }
+  return crossing(value, where, form === "query");
+}
+
+/** Bytes as SQL takes them. */
+const blob = (value) =>
+  ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? { $blob: base64(bytes(value)) } : value;
+
+export function base64(bytes) {
+  let binary = "";
+  for (let at = 0; at < bytes.length; at += 4096) binary += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return btoa(binary);
 }
 
 function reason(error) {

@@ -1,10 +1,10 @@
 // `fazt.*` of the registry: each function knows its number, its defaults and where its bytes stand.
 
 import { batching } from "./batch.js";
-import { asked, bytes, host, packed } from "./bridge.js";
+import { asked, base64, bytes, host, packed } from "./bridge.js";
 import { promised } from "./calls.js";
 import { invalid } from "./errors.js";
-import { JSON, Map, Number, Object, String, TextDecoder, btoa } from "./primordials.js";
+import { JSON, Map, Number, Object, TextDecoder } from "./primordials.js";
 
 const { stringify } = JSON;
 const STORES = ["kv", "ds", "s3"];
@@ -62,14 +62,8 @@ function unpacked(about) {
   said.data = bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
   return Object.defineProperties(said, {
     text: { value: () => new TextDecoder().decode(bytes) },
-    base64: { value: () => encoded(bytes) },
+    base64: { value: () => base64(bytes) },
   });
-}
-
-function encoded(bytes) {
-  let binary = "";
-  for (let at = 0; at < bytes.length; at += 4096) binary += String.fromCharCode(...bytes.subarray(at, at + 4096));
-  return btoa(binary);
 }
 
 function plain(descriptor, suffix) {
@@ -99,10 +93,13 @@ function plain(descriptor, suffix) {
 }
 
 /** From what a call was given to the JSON array the host reads: holes filled, trailing ones cut, options last. */
-function collector({ args, defaults, options, required, bytes: at, json = [], nulls = [] }, usual) {
+function collector({ args, defaults, options, required, bytes: at, json = [], nulls = [], forms = {} }, usual) {
   const names = args.filter((_, index) => index !== at);
   const needed = required - (at >= 0 && at < required ? 1 : 0);
   const most = names.length + (options.length > 0 ? 1 : 0);
+  const all = options.length > 0 ? [...names, "options"] : names;
+  const queries = options.filter((option) => forms[option] === "query");
+  const how = [...names.map((name) => forms[name]), queries.length > 0 ? queries : undefined];
 
   return (given, name = usual) => {
     let count = given.length > most ? most : given.length;
@@ -123,6 +120,6 @@ function collector({ args, defaults, options, required, bytes: at, json = [], nu
       sent[index] = value;
     }
     if (count < needed) throw invalid(`${name}: ${names[count]} is missing.`);
-    return simple ? stringify(sent) : packed(sent);
+    return simple ? stringify(sent) : packed(sent, name, all, how);
   };
 }

@@ -169,7 +169,7 @@ def _indexed(node: Node, ours: Side, few: int, many: int) -> Row:
     kinds = {}
     for name, count in (("few", few), ("many", many)):
         _fill(ours, name, count)
-        ours.post(f"/{name}/indexes", {"field": "kind"})
+        ours.post(f"-indexes/{name}", {"field": "kind"})
         kinds[name] = min(KINDS, count) - 1
         _until_ready(ours, name)
 
@@ -198,7 +198,7 @@ def _indexed(node: Node, ours: Side, few: int, many: int) -> Row:
 def _until_ready(side: Side, name: str) -> None:
     end = time.monotonic() + 300
     while time.monotonic() < end:
-        path, host = f"{side.base}/{name}/indexes", side.host.partition(":")[0]
+        path, host = f"{side.base}-indexes/{name}", side.host.partition(":")[0]
         found = ask(side.port, "GET", path, host=host, key=side.key).data
         if all(index["state"] == "ready" for index in found):
             return

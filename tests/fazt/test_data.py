@@ -1,10 +1,11 @@
-"""`fazt ds|kv import|export` and `fazt storage batch` on a data file."""
+"""`fazt ds|kv import|export` and `fazt storage batch`, with one node for all, and some on a file that no node holds."""
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,20 @@ import pytest
 from fazt.boot import Node
 from fazt.cli.main import main
 from fazt.cli.row_progress import RowProgress
+from fazt.client.inside import node_inside
 from kernel.base.clock import ManualClock
+from kernel.storage.lock import lock_path
+
+numbers = itertools.count()
 
 
 class Shell:
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self._capsys = folder, capsys
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], app: str) -> None:
+        self.folder, self._capsys, self.app = folder, capsys, app
 
     def run(self, *words: str, code: int = 0) -> str:
         self._capsys.readouterr()
-        found = main([*words, "--app", "shop"])
+        found = main([*words, "--app", self.app])
         said = self._capsys.readouterr()
         self.err = said.err
         assert found == code, said
@@ -45,15 +50,40 @@ class Shell:
         return [{key: value for key, value in one.items() if not key.startswith("_")} for one in found]
 
 
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data file whose node runs."""
+    database = tmp_path_factory.mktemp("held") / "data.db"
+    Node(database).close()
+    with node_inside(database) as own:
+        lock_path(database).write_text(json.dumps({"pid": 0, "socket": str(own)}))
+        yield database
+
+
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("FAZT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FAZT_DB_PATH", str(tmp_path / "data.db"))
     for name in ("FAZT_SERVER", "FAZT_TOKEN", "FAZT_APP"):
         monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.fixture
+def shell(held: Path, tmp_path: Path, home: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """An app of its own on the node that runs."""
+    home.setenv("FAZT_DB_PATH", str(held))
+    app = f"shop{next(numbers)}"
+    assert main(["app", "create", app]) == 0
+    return Shell(tmp_path, capsys, app)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, home: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """An app in a file that no node holds: every command is a node of its own."""
+    home.setenv("FAZT_DB_PATH", str(tmp_path / "data.db"))
     Node(tmp_path / "data.db").close()
     assert main(["app", "create", "shop"]) == 0
-    return Shell(tmp_path, capsys)
+    return Shell(tmp_path, capsys, "shop")
 
 
 @pytest.fixture
@@ -190,6 +220,73 @@ def test_what_is_no_entry(shell: Shell, line: str) -> None:
     assert error["details"]["line"] == 2 and shell.lines("kv", "export") == []
 
 
+def test_values_as_a_table(shell: Shell) -> None:
+    values = [
+        "wren",
+        "",
+        "1",
+        1,
+        -2.5,
+        None,
+        True,
+        "true",
+        "null",
+        '"q"',
+        "{",
+        {"a": [1, "x,y"]},
+        [],
+        "a\r\nb",
+        "ä;é",
+        " 1",
+        "007",
+    ]
+    entries: list[Any] = [{"key": f"{n:02}", "value": value} for n, value in enumerate(values)]
+    entries.append({"key": "z", "value": 1, "expiresAt": 3000000000000})
+    lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+    shell.run("kv", "import", shell.file("v.jsonl", lines))
+    out = shell.folder / "kv.csv"
+    assert shell.json("kv", "export", str(out))["exported"] == len(entries)
+    table = out.read_bytes().decode()
+    assert (
+        table.startswith('key,value,expiresAt\r\n00,wren,\r\n01,""""""')
+        and shell.run("kv", "export", "--format", "csv") == table
+    )
+    for entry in entries:
+        shell.run("storage", "batch", shell.file("d.json", json.dumps([["kv.delete", entry["key"]]])))
+    assert shell.json("kv", "import", str(out))["imported"] == len(entries)
+    again = shell.lines("kv", "export")
+    assert abs(again[-1].pop("expiresAt") - entries[-1].pop("expiresAt")) < 60_000
+    assert again == entries
+
+
+def test_values_of_a_table_somebody_wrote(shell: Shell, stdin: Callable[[str], None]) -> None:
+    stdin("key;value\n1;2\nb;two words\n")
+    shell.run("kv", "import", "-", "--format", "csv")
+    assert shell.lines("kv", "export") == [{"key": "1", "value": 2}, {"key": "b", "value": "two words"}]
+    for wrong in ("key,value\na,1\nb,\n", "key,value,expiresAt\na,1,\nb,1,soon\n", "key,value,more\na,1,\nb,1,x\n"):
+        assert shell.json("kv", "import", shell.file("k.csv", wrong), code=2)["details"]["line"] == 3
+    assert len(shell.lines("kv", "export")) == 2
+
+
+def test_without_a_node(alone: Shell) -> None:
+    file = alone.file("b.csv", "id,n\na,1\nb,2\n")
+    assert alone.run("ds", "import", "birds", file) == "2 rows imported.\n"
+    assert alone.documents() == [{"n": 1, "id": "a"}, {"n": 2, "id": "b"}]
+    batch = alone.file("b.json", '[["kv.set", "k", 1]]')
+    assert alone.json("storage", "batch", batch) == [{"key": "k"}]
+    assert alone.lines("kv", "export") == [{"key": "k", "value": 1}]
+
+
+def test_nobody_keeps_what_is_temporary_without_a_node(alone: Shell) -> None:
+    temporary = alone.file("b.json", '[["kv.set", "k", 1], ["kv.set", "temp:a", 1]]')
+    for words in (["kv", "set", "temp:a", "1"], ["kv", "incr", "temp:a"], ["kv", "cas", "temp:a", "null", "1"],
+                  ["storage", "batch", temporary]):  # fmt: skip
+        error = alone.json(*words, code=1)
+        assert error["code"] == "SERVICE_UNAVAILABLE" and "fazt up" in error["hint"]
+    assert alone.run("kv", "delete", "temp:a") == "Done.\n"
+    assert alone.lines("kv", "export") == []
+
+
 # --- batches ----------------------------------------------------------------------------------------------------------
 
 
@@ -211,8 +308,13 @@ def test_usage(shell: Shell) -> None:
 
 def _usage(shell: Shell, *words: str) -> str:
     shell._capsys.readouterr()
-    assert main(["storage", "usage", "shop", *words]) == 0
+    assert main(["storage", "usage", shell.app, *words]) == 0
     return shell._capsys.readouterr().out
+
+
+def test_a_row_is_a_line(shell: Shell) -> None:
+    shell.run("ds", "insert", "birds", json.dumps({"id": "a", "note": "one\ntwo\r\n\nthree"}))
+    assert shell.run("ds", "find", "birds").splitlines()[1].startswith("one two  three  ")
 
 
 # --- how far it is ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.system.harness import Done, Machine, Node, until
 from tests.system.test_commands import on_terminal
+from tests.system.warm import Warm
 
 ROWS = 5000
 APP = "aviary"
@@ -54,14 +55,23 @@ def node(shared: Machine) -> Node:
 
 
 @pytest.fixture(scope="module")
-def run(shared: Machine, node: Node) -> Run:
+def run(shared: Machine, node: Node) -> Iterator[Run]:
     """A command about the app on the node."""
+    warm = Warm(shared)
 
     def command(*words: str, **how: Any) -> Done:
         env = {"FAZT_DB_PATH": str(node.db), "FAZT_APP": APP}
-        return shared.fazt(*words, env={**env, **how.pop("env", {})}, **how)
+        return warm.fazt(*words, env={**env, **how.pop("env", {})}, **how)
 
-    return command
+    yield command
+    warm.close()
+
+
+@pytest.fixture
+def warm(machine: Machine) -> Iterator[Warm]:
+    made = Warm(machine)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +86,13 @@ def birds(shared: Machine, run: Run) -> list[dict[str, str]]:
 # --- documents --------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_session(machine: Machine) -> None:
+def test_the_first_session(machine: Machine, warm: Warm) -> None:
     """Everything in a row: create, import, query, index, change, export, import again."""
     node = machine.up()
     env = {"FAZT_DB_PATH": str(node.db), "FAZT_APP": APP}
 
     def fazt(*words: str) -> Done:
-        done = machine.fazt(*words, env=env)
+        done = warm.fazt(*words, env=env)
         assert (done.code, "Traceback" in done.err) == (0, False), done
         return done
 
@@ -408,7 +418,7 @@ READS: list[tuple[str, ...]] = [
 ]
 
 
-def test_every_way_to_a_node_gives_the_same(machine: Machine) -> None:
+def test_every_way_to_a_node_gives_the_same(machine: Machine, warm: Warm) -> None:
     """Through the node that runs here, by its address, and on the file when none runs."""
     node = machine.up()
     node.app(APP)
@@ -417,13 +427,13 @@ def test_every_way_to_a_node_gives_the_same(machine: Machine) -> None:
     assert machine.fazt("peer", "add", "far", "--url", node.ready["admin_url"], "--token", node.key()).code == 0
     here: dict[str, str | None] = {"FAZT_DB_PATH": str(node.db), "FAZT_APP": APP}
     for words in WRITES:
-        assert machine.fazt(*words, env=here).code == 0, words
+        assert warm.fazt(*words, env=here).code == 0, words
     listed = ("ds", "index", "list", "birds", "--json")
-    until(lambda: machine.fazt(*listed, env=here).data[0]["state"] == "ready", "the index")
+    until(lambda: warm.fazt(*listed, env=here).data[0]["state"] == "ready", "the index")
 
     def answers(env: dict[str, str | None], *last: str, first: tuple[str, ...] = ()) -> list[tuple[int, str]]:
         ways = ((*first, *words, *last, *(("--json",) if n % 2 else ())) for n, words in enumerate(READS))
-        ended = [machine.fazt(*words, env=env) for words in ways]
+        ended = [warm.fazt(*words, env=env) for words in ways]
         return [(done.code, done.out) for done in ended]
 
     running = answers(here)
@@ -433,24 +443,24 @@ def test_every_way_to_a_node_gives_the_same(machine: Machine) -> None:
     assert answers(here) == running
 
 
-def test_a_stopped_node_is_written_to(machine: Machine) -> None:
+def test_a_stopped_node_is_written_to(machine: Machine, warm: Warm) -> None:
     node = machine.up()
     node.app(APP)
     assert node.stop() == 0
     env = {"FAZT_DB_PATH": str(node.db), "FAZT_APP": APP}
     write_birds(machine.folder / "birds.csv", 1500)
-    assert machine.fazt("ds", "import", "birds", "birds.csv", env=env).out == "1,500 rows imported.\n"
-    assert machine.fazt("ds", "index", "add", "birds", "species", "--json", env=env).data["state"] == "building"
-    assert machine.fazt("ds", "update", "birds", "b000001", '{"seen": 1}', env=env).out == "1\n"
+    assert warm.fazt("ds", "import", "birds", "birds.csv", env=env).out == "1,500 rows imported.\n"
+    assert warm.fazt("ds", "index", "add", "birds", "species", "--json", env=env).data["state"] == "building"
+    assert warm.fazt("ds", "update", "birds", "b000001", '{"seen": 1}', env=env).out == "1\n"
     again = machine.up(known=node)
     listed = ("ds", "index", "list", "birds", "--json")
-    until(lambda: machine.fazt(*listed, env=env).data[0]["state"] == "ready", "the index")
+    until(lambda: warm.fazt(*listed, env=env).data[0]["state"] == "ready", "the index")
     entry = f"/api/apps/{APP}/storage/ds/birds/b000001"
     assert again.ask("GET", entry, scope="read").data["seen"] == 1
 
 
-def test_what_does_not_answer(machine: Machine) -> None:
+def test_what_does_not_answer(machine: Machine, warm: Warm) -> None:
     write_birds(machine.folder / "birds.csv", 1)
     for words in (("ds", "find", "birds"), ("ds", "import", "birds", "birds.csv"), ("files", "ls"), ("kv", "export")):
-        gone = machine.fazt(*words, "--app", APP, "--server", "http://127.0.0.1:9", "--token", "fzt_x", "--json")
+        gone = warm.fazt(*words, "--app", APP, "--server", "http://127.0.0.1:9", "--token", "fzt_x", "--json")
         assert (gone.code, gone.error["code"]) == (5, "UNREACHABLE"), words

@@ -176,3 +176,11 @@ def test_an_app_table_does_not_list_the_columns_of_its_scope_as_values(column: s
 )
 def test_a_room_is_the_first_two_words_of_a_module(module: str, room: str) -> None:
     assert room_of(module) == room
+
+
+def test_fillings_are_remembered_but_not_long_ones() -> None:
+    read = Read("select text from {decl_notes} where [which]")
+    assert read.filled(which="id = 1") is read.filled(which="id = 1")
+    long = " or ".join(f"id = {n}" for n in range(2000))
+    assert read.filled(which=long) is not read.filled(which=long)
+    assert read.filled(which=long).sql == f"select text from {MY_NOTES} where {long}"

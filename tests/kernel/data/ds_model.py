@@ -140,12 +140,26 @@ def _matches(document: dict[str, Any], query: dict[str, Any]) -> bool:
         elif name == "$nor":
             good = not any(_matches(document, part) for part in wanted)
         elif is_operators(wanted):
-            good = _fits(at(document, name), wanted)
+            good = _fits(at(document, name), _of_ids(wanted) if name == "id" else wanted)
         else:
-            good = _equal(at(document, name), normal(wanted))
+            good = _equal(at(document, name), as_id(wanted) if name == "id" and number(wanted) else normal(wanted))
         if not good:
             return False
     return True
+
+
+def _of_ids(operators: dict[str, Any]) -> dict[str, Any]:
+    """Ids are text; a number is asked for by its text, but has no place among them."""
+    made: dict[str, Any] = {}
+    for name, wanted in operators.items():
+        if name in ("$eq", "$ne") and number(wanted):
+            wanted = as_id(wanted)
+        elif name in ("$in", "$nin"):
+            wanted = [as_id(one) if number(one) else one for one in wanted]
+        elif name == "$not":
+            wanted = _of_ids(wanted)
+        made[name] = wanted
+    return made
 
 
 def _equal(value: Any, wanted: Any) -> bool:
@@ -330,6 +344,8 @@ class Collection:
             id = as_id(id)
         if not isinstance(id, str) or not id:
             raise invalid("id")
+        if any(key.startswith("$") for key in document):
+            raise invalid("operator")
         return 0, id, {key: normal(value) for key, value in document.items() if key not in ("id", *OWN)}
 
     def find(self, query: Any, options: dict[str, Any]) -> list[dict[str, Any]]:
@@ -404,6 +420,7 @@ def probe(changes: Any) -> None:
         raise invalid("changes")
     if isinstance(changes.get("$set"), dict) and changes["$set"].keys() & changes.keys():
         raise invalid("set twice")
+    paths: list[str] = []
     for name, fields in changes.items():
         if not name.startswith("$"):
             fields, name = {name: fields}, "$set"
@@ -414,5 +431,8 @@ def probe(changes: Any) -> None:
         if not isinstance(fields, dict):
             raise invalid(name)
         for path, value in fields.items():
+            paths.append(path)
             if segments(path)[0] in ("id", *OWN) or (name == "$inc" and not number(value)):
                 raise invalid("fixed")
+    if any(below.startswith(f"{path}.") for path in paths for below in paths):
+        raise invalid("one in the other")

@@ -120,6 +120,8 @@ class Maker:
         made["id"] = self.id() if self.chance(0.1) else f"k{self.made}"
         if self.chance(0.1):
             made["_createdAt"] = 5
+        if self.chance(0.01):
+            made[self.pick(("$set", "$", "$x"))] = self.value()
         return made
 
     def id(self) -> Any:
@@ -150,7 +152,15 @@ class Maker:
         field = self.pick((*FIELDS, "id")) if self.chance(0.95) else self.pick(("a..b", "", ".a", "$where"))
         if field == "id":
             return field, self.pick(
-                (f"k{self.random.randrange(40)}", {"$in": ["k1", "k2", 7, "7"]}, {"$gt": "k3"}, {"$exists": True})
+                (
+                    f"k{self.random.randrange(40)}",
+                    self.pick((7, 7.0, 1.5)),
+                    {self.pick(("$eq", "$ne")): self.pick((7, 1.5, "7", None))},
+                    {self.pick(("$in", "$nin")): ["k1", "k2", 7, "1.5"]},
+                    {"$not": {"$in": [7, 1.5]}},
+                    {self.pick(("$gt", "$lte")): self.pick(("k3", 3))},
+                    {"$exists": True},
+                )
             )
         return field, self.operators() if self.chance(0.6) else self.value()
 

@@ -28,7 +28,7 @@ class Says(Declared):
     def __init__(self) -> None:
         self.s3: dict[str, str] = {}
 
-    def of(self, app: str) -> StorageSaid:
+    def of(self, app: str, release: str = "") -> StorageSaid:
         return StorageSaid(s3=self.s3.get(app, "internal"))
 
 

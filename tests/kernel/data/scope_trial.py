@@ -51,7 +51,7 @@ class Says(Declared):
     def __init__(self) -> None:
         self.said: dict[str, StorageSaid] = {}
 
-    def of(self, app: str) -> StorageSaid:
+    def of(self, app: str, release: str = "") -> StorageSaid:
         return self.said.get(app, StorageSaid())
 
 

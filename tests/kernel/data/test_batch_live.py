@@ -29,6 +29,12 @@ const answers = {
       return [error.name, error.code, error.message.slice(0, 14), error.details, storage.kv.get("w") ?? null];
     }
   },
+  large: () => {
+    try { storage.batch([["kv.set", "w", 1], ["s3.put", "large", new Uint8Array((1 << 20) + 1)]]); } catch (error) {
+      return [error.code, error.message, storage.kv.get("w") ?? null];
+    }
+  },
+  fits: () => storage.batch([["s3.put", "fits", new Uint8Array(1 << 20)]])[0].size,
   mine: () => {
     try { return storage.batch([["user.kv.set", "k", 1]]); } catch (error) { return [error.code, error.message]; }
   },
@@ -58,7 +64,13 @@ async def test_batches_from_code(live: Live) -> None:
     assert [await ask(live, "once") for _ in range(3)] == [[1], None, None]
     assert await ask(live, "wrong") == ["TypeError", "INVALID_ARGUMENT", "operations[1]:", {"operation": 1}, None]
     code, message = await ask(live, "mine")
-    assert code == "LOGIN_REQUIRED" and "user.kv.set requires login" in message
+    assert code == "LOGIN_REQUIRED" and message == "operations[0]: fazt.app.user.kv.set requires login"
+
+
+async def test_bytes_that_are_too_many_for_a_batch_say_so(live: Live) -> None:
+    told = "operations[1]: s3.put: more than 1MB cannot be part of a batch."
+    assert await ask(live, "large") == ["LIMIT_EXCEEDED", told, None]
+    assert await ask(live, "fits") == 1 << 20
 
 
 async def test_many_at_once_lose_nothing(live: Live) -> None:

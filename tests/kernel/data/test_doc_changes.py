@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kernel.base.errors import FaztError
+from kernel.data import doc_changes
 from kernel.data.doc_changes import Changes, applied, changed
 from kernel.data.doc_functions import same
 
@@ -71,6 +72,8 @@ DOES = [
     ({}, {"$inc": {"n": 1}, "n": 5}, {"n": 6}),
     ({"n": 5}, {"$inc": {"n": 1}, "$unset": {"n": 1}}, {"n": 1}),
     ({}, {"$addToSet": {"a": 1}, "$pull": {"a": 1}, "$push": {"a": 1}, "$set": {"a": [1, 2]}}, {"a": [2, 1]}),
+    # beside each other, not in each other
+    ({"a": [1], "ab": 1, "a-b": {"c": 1}}, {"a.0": 2, "ab": 3, "a-b.c": 4}, {"a": [2], "ab": 3, "a-b": {"c": 4}}),
     # a document given back as it was found
     ({"a": 1}, {"a": 2, "_createdAt": 1, "_updatedAt": 2}, {"a": 2}),
 ]
@@ -125,6 +128,24 @@ def test_changes_that_cannot_be_understood_are_refused_before_anything_happens(g
         Changes.read(given)
     assert refused.value.code == "INVALID_ARGUMENT"
     assert refused.value.details["field"] == "changes"
+
+
+@pytest.mark.parametrize(
+    ("given", "above", "below"),
+    [
+        ({"a.b": 1, "a": {"c": 1}}, "a", "a.b"),
+        ({"a": {"c": 1}, "a.b": 1}, "a", "a.b"),
+        ({"a.b": 1, "$set": {"a": 1}}, "a", "a.b"),
+        ({"$unset": {"a": 1}, "$inc": {"a.b.c": 1}, "a-b": 1, "a-c": 2}, "a", "a.b.c"),
+        ({"$push": {"a.0": 1}, "$addToSet": {"a": 1}}, "a", "a.0"),
+        ({"$pull": {"x.y": 1}, "$set": {"x.y.z": 1, "x.x": 1}}, "x.y", "x.y.z"),
+    ],
+    ids=json.dumps,
+)
+def test_what_is_changed_may_not_be_in_what_is_changed(given: Any, above: str, below: str) -> None:
+    with pytest.raises(FaztError, match=f"{above} and {below} are both") as refused:
+        Changes.read(given)
+    assert (refused.value.code, refused.value.details) == ("INVALID_ARGUMENT", {"field": "changes", "path": below})
 
 
 def test_an_unknown_operator_is_named() -> None:
@@ -208,3 +229,22 @@ def test_random_sets_and_unsets_are_what_plain_python_makes_of_them() -> None:
                 given["$unset"][f"{name}.k"] = 1
                 wanted.get(name, {}).pop("k", None)
         assert after(document, given) == wanted
+
+
+@pytest.mark.parametrize("name", ["$addToSet", "$pull"])
+def test_long_lists_are_looked_at_once_as_nobody_else_can_write_meanwhile(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Any] = []
+
+    def canonical(value: Any) -> str:
+        looked.append(value)
+        return json.dumps(value)
+
+    monkeypatch.setattr(doc_changes, "canonical", canonical)
+    there, more = list(range(3000)), list(range(2000, 5000))
+    text = Changes.read({name: {"a": {"$each": more} if name == "$addToSet" else more}}).text
+    made = applied(json.dumps({"a": there}), text, MOST)[0]
+    assert made == {"a": list(range(5000)) if name == "$addToSet" else there}
+    assert looked.count(more) <= 1
+    assert len(looked) <= len(there) + len(more)

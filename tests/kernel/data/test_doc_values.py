@@ -26,7 +26,10 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
         ({"a": 1.0, "b": -0.0, "c": 0.1}, '{"a":1.0,"b":-0.0,"c":0.1}'),
         ({"a": 2**53, "b": -(2**53)}, '{"a":9007199254740992,"b":-9007199254740992}'),
         ({"a": "9007199254740993"}, '{"a":"9007199254740993"}'),
-        ({"": {"": ""}, "__proto__": 1, "a.b": 2, "$x": 3}, '{"":{"":""},"__proto__":1,"a.b":2,"$x":3}'),
+        (
+            {"": {"": ""}, "__proto__": 1, "a.b": 2, "a": {"$x": "$y"}},
+            '{"":{"":""},"__proto__":1,"a.b":2,"a":{"$x":"$y"}}',
+        ),
         ({"a": "ä\u2028👩‍👧\x00"}, '{"a":"ä\u2028👩‍👧\\u0000"}'),
         ({"id": "x", "_createdAt": 1, "a": 1, "_updatedAt": 2}, '{"a":1}'),
         ({"a": {"id": 1, "_createdAt": 2}}, '{"a":{"id":1,"_createdAt":2}}'),
@@ -38,6 +41,15 @@ def test_a_document_is_stored_as_it_came_but_for_what_its_row_says(given: Any, t
     assert (made.text, made.size) == (text, len(text.encode()))
     # many at once are made in another way
     assert [one.text for one in documents([given, {"n": 1}], MOST)] == [text, '{"n":1}']
+
+
+@pytest.mark.parametrize("key", ["$", "$set", "$x.y", "$" + "x" * 5000])
+def test_a_document_has_no_operators_for_keys(key: str) -> None:
+    for given in ({key: 1}, [{key: 1}], [{"n": 1}, {"n": 1, key: 2}]):
+        with pytest.raises(FaztError, match=r"begins with \$") as refused:
+            documents(given, MOST)
+        assert (refused.value.code, refused.value.details) == ("INVALID_ARGUMENT", {"field": "doc"})
+        assert len(refused.value.message) < 200
 
 
 @pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1, 2**63, 2**64, 10**30, -(10**200)])

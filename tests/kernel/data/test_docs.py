@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 
@@ -19,6 +20,7 @@ from kernel.data.collections import Declared, Said, StorageSaid
 from kernel.data.doc_paths import MISSING, value_at
 from kernel.data.doc_tables import MOST_BYTES, MOST_DOCS, SLOTS
 from kernel.data.doc_writes import AT_ONCE
+from kernel.data.quota import MOST, Quotas
 from kernel.data.text_index import Texts
 from kernel.storage import inside
 from kernel.syscall import Call
@@ -52,14 +54,15 @@ class SaidHere:
     def __init__(self) -> None:
         self.collections: dict[str, Said] = {}
 
-    def of(self, app: str) -> StorageSaid:
+    def of(self, app: str, release: str = "") -> StorageSaid:
         return StorageSaid(collections=self.collections)
 
 
 class Bench:
     def __init__(self, path: Path) -> None:
-        self.clock = ManualClock()
+        self.clock, self.path = ManualClock(), path
         self.node = Node(path, clock=self.clock)
+        self.quotas = self.node.ports.use(Quotas)
         self.said = SaidHere()
         self.node.ports.fill(self.said, Declared)
 
@@ -277,6 +280,34 @@ async def test_find_takes_a_query_a_page_and_an_order(bench: Bench, arguments: A
         assert ((await bench.js("findOne", C, query)) or {}).get("id") == (ids[0] if ids else None)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        (42, ["42"]),
+        (42.0, ["42"]),
+        (1e21, ["1e+21"]),
+        (-0.0, ["0"]),
+        ({"$eq": 1.5}, ["1.5"]),
+        ({"$ne": 42}, ["x", "0", "1.5", "1e+21"]),
+        ({"$in": [42, "x", 1.5, None, True]}, ["x", "1.5", "42"]),
+        ({"$nin": [42, "x", 1.5]}, ["0", "1e+21"]),
+        ({"$not": {"$eq": 42}}, ["x", "0", "1.5", "1e+21"]),
+        # a number has no place among texts
+        ({"$gte": 0}, []),
+        ({"$lt": 9e99}, []),
+        ({"$contains": 4}, []),
+        (True, []),
+    ],
+)
+async def test_a_number_means_the_id_that_is_its_text(bench: Bench, wanted: Any, ids: list[str]) -> None:
+    await bench.js("insert", C, [{"id": id} for id in (1e21, 42, 1.5, 0, "x")])
+    assert await bench.ids(C, {"id": wanted}) == ids
+    assert await bench.js("count", C, {"$or": [{"id": wanted}]}) == len(ids)
+    assert (await bench.js("findOne", C, {"id": wanted}) or {"id": None})["id"] == next(iter(ids), None)
+    assert await bench.js("update", C, {"id": wanted}, {"n": 1}) == len(ids)
+    assert await bench.js("delete", C, {"id": wanted}) == len(ids)
+
+
 async def test_find_one_needs_to_know_what_it_looks_for(bench: Bench) -> None:
     await bench.js("insert", C, {})
     await refused(bench.js("findOne", C), "INVALID_ARGUMENT", field="query")
@@ -368,6 +399,74 @@ async def test_a_change_that_takes_too_long_is_not_made_and_one_by_id_is(
             assert list(await others) == [f"x{name}", 1]
     assert await bench.js("find", C) == before
     assert await bench.js("delete", C, {"n": {"$gte": 5}}) == 1995
+
+
+@pytest.mark.parametrize("which", [{"id": {"$gte": ""}}, {"id": {"$in": ["d1", "d2"]}}, {"$or": [{"id": "d1"}]}])
+async def test_only_one_document_by_its_id_is_changed_without_a_look_at_the_time(bench: Bench, which: Any) -> None:
+    assert bench.plan("update", C, "d1", {"n": 1}).steps[0].light
+    assert bench.plan("delete", C, {"id": "d1"}).steps[0].light
+    assert bench.plan("update", C, {**which, "n": 1}, {"n": 1}).steps[0].light is False
+    if "$or" not in which:
+        assert bench.plan("delete", C, which).steps[0].light is False
+
+
+# --- how much an app may keep -----------------------------------------------------------------------------------------
+
+
+async def test_an_update_makes_no_more_of_an_app_than_it_may_keep(bench: Bench) -> None:
+    await bench.js("insert", C, [{"id": f"d{n}", "a": 1} for n in range(100)])
+    await bench.quotas.look()
+    bench.node.settings.apply(MOST.name, 20_000)
+    told = await refused(bench.js("update", C, {}, {"a": "x" * 1000}), "LIMIT_EXCEEDED", limit=MOST.name)
+    assert told.details["used"] == 100 * len('{"a":1}')
+    assert await bench.js("count", C, {"a": 1}) == 100
+    # what is refused alone undoes nobody beside it
+    done = await asyncio.gather(
+        *(bench.js("update", C, {"id": {"$in": [f"d{n}", f"d{n + 1}"]}}, {"a": "x" * 4000}) for n in range(0, 10, 2)),
+        bench.js("insert", C, {"id": "beside"}),
+        return_exceptions=True,
+    )
+    assert sorted(str(getattr(one, "code", one)) for one in done) == ["2", "2", *["LIMIT_EXCEEDED"] * 3, "beside"]
+    assert await bench.js("count", C, {"a": "x" * 4000}) == 4
+    # and it counts for what comes after it, without anybody measuring
+    await refused(bench.js("insert", C, {"b": "x" * 4000}), "LIMIT_EXCEEDED")
+    await refused(bench.js("update", C, "beside", {"b": "x" * 4000}), "LIMIT_EXCEEDED")
+
+
+async def test_an_update_counts_what_it_adds_and_not_what_it_says(bench: Bench) -> None:
+    await bench.js("insert", C, {"id": "a", "a": "x" * 900})
+    await bench.quotas.look()
+    bench.node.settings.apply(MOST.name, 1000)
+    for n in range(20):
+        assert await bench.js("update", C, "a", {"a": "yz"[n % 2] * 900}) == 1
+    await refused(bench.js("update", C, "a", {"a": "x" * 1000}), "LIMIT_EXCEEDED", used=908)
+    assert await bench.js("update", C, "a", {"a": "x" * 992}) == 1
+    # smaller is possible when it is full; the room is there when it is measured, by whomever
+    assert await bench.js("update", C, "a", {"a": 1}) == 1
+    await refused(bench.js("update", C, "a", {"a": "x" * 900}), "LIMIT_EXCEEDED")
+    call, usage = bench.node.driver.call(LOCAL, "http", app=APP), bench.node.registry["storage.usage"]
+    assert (await bench.node.driver.invoke(usage, call, {})).bytes == len('{"a":1}')
+    assert await bench.js("update", C, "a", {"a": "x" * 900}) == 1
+
+
+async def test_documents_that_shrink_make_room_for_those_that_grow_with_them(bench: Bench) -> None:
+    await bench.js("insert", C, [{"id": "a", "a": [], "b": "x" * 500}, {"id": "b", "a": [], "b": "x" * 500}])
+    await bench.quotas.look()
+    bench.node.settings.apply(MOST.name, 1100)
+    assert await bench.js("update", C, {}, {"a": ["y" * 450], "$unset": {"b": 1}}) == 2
+
+
+async def test_work_that_is_done_twice_counts_once(bench: Bench) -> None:
+    await bench.js("insert", C, {"id": "a", "a": ""})
+    await bench.quotas.look()
+    bench.node.settings.apply(MOST.name, 1000)
+    plan = bench.plan("update", C, "a", {"a": "x" * 900})
+    connection = apsw.Connection(str(bench.path))
+    for _ in range(3):
+        connection.execute("begin")
+        assert plan.steps[0].guard(connection) == [1]
+        connection.execute("rollback")
+    connection.close()
 
 
 async def test_an_update_that_fails_for_one_document_changes_none(bench: Bench) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kernel.base.errors import FaztError
 from kernel.data import object_move
 from kernel.data.object_move import KIND, Moves
+from kernel.data.s3_shelf import Shelf
 from kernel.jobs.kinds import Job
 from kernel.syscall.plan import Step
 from tests.kernel.data.object_bench import APP, BUCKET, OTHER, PLACE, Bench, emptied, other_client
@@ -368,3 +369,77 @@ async def test_nothing_moves_to_where_nobody_is(tmp_path: Path) -> None:
         assert (await made.named("storage.moving", app=APP)).target is None
     finally:
         await made.close()
+
+
+# --- a place that was only said
+
+
+async def test_a_place_is_not_fixed_by_a_put_that_fails(bench: Bench, moto: str) -> None:
+    bench.says.s3[APP] = "external:s3://nobody-made-this/x"
+    with pytest.raises(FaztError):
+        await bench.put("k", b"x")
+    assert bench.rows("select * from app_places") == []
+    answer = await ordered(bench, INTERNAL, forget=True)
+    assert (answer.place, answer.target) == (INTERNAL, None)
+    assert bench.rows("select * from jobs where kind = 'storage.move'") == []
+    await bench.put("k", b"x")
+    assert bench.rows("select count(*) from app_objects") == [(1,)]
+
+
+async def test_a_first_put_does_not_end_where_nobody_looks_any_more(
+    bench: Bench, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.says.s3[APP] = f"external:{PLACE}"
+    whole = Shelf.put
+
+    async def overtaken(*given: Any) -> Any:
+        saved = await whole(*given)
+        await ordered(bench, INTERNAL, forget=True)
+        return saved
+
+    monkeypatch.setattr(Shelf, "put", overtaken)
+    with pytest.raises(FaztError, match="just been moved"):
+        await bench.put("k", b"x")
+    await bench.put("k", b"y")
+    assert (await bench.js("get", "k")).data == b"y"
+
+
+async def test_a_bucket_that_never_answers_again_is_given_up(bench: Bench, moto: str) -> None:
+    bench.says.s3[APP] = f"external:{PLACE}"
+    await bench.put("k", b"x")
+    await ordered(bench, INTERNAL)
+    await bench.outside("http://127.0.0.1:9")
+    with pytest.raises(FaztError):
+        await work(bench)
+    answer = await ordered(bench, INTERNAL, forget=True)
+    assert (answer.place, answer.target) == (INTERNAL, None)
+    await work(bench)
+    assert await bench.keys() == []
+    assert names(moto) == [f"some/prefix/{APP}/app/k"]
+    with pytest.raises(FaztError, match="nothing to give up"):
+        await ordered(bench, PLACE, forget=True)
+
+
+async def test_without_a_way_to_a_bucket_a_move_is_refused_at_once(bench: Bench, moto: str) -> None:
+    bench.says.s3[APP] = f"external:{PLACE}"
+    await bench.named("config.set", name="s3.access_key", value="")
+    with pytest.raises(FaztError, match="No storage outside") as refused:
+        await ordered(bench, INTERNAL)
+    assert "--forget" in (refused.value.hint or "")
+    assert bench.rows("select * from app_places") == []
+    assert (await ordered(bench, INTERNAL, forget=True)).place == INTERNAL
+
+
+async def test_a_key_that_is_too_long_for_a_bucket_is_named(bench: Bench, moto: str) -> None:
+    key = "k" * 1024
+    await bench.put(key, b"x")
+    await ordered(bench, PLACE)
+    with pytest.raises(FaztError, match=key) as refused:
+        await work(bench)
+    assert "shorter key" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("bucket", ["x", "x" * 64])
+async def test_a_bucket_s_name_has_a_length(bench: Bench, bucket: str) -> None:
+    with pytest.raises(FaztError, match="3 to 63 characters"):
+        await ordered(bench, f"s3://{bucket}/y")

@@ -16,7 +16,7 @@ def files(**collections: Any) -> dict[str, bytes]:
 
 
 async def ds(running: Running, method: str, path: str, body: Any = None) -> Any:
-    return await running.ask(method, f"/api/apps/blog/storage/ds/{path}", key="admin", body=body)
+    return await running.ask(method, f"/api/apps/blog/storage/ds{path}", key="admin", body=body)
 
 
 async def test_a_file_that_says_something_impossible_is_not_deployed(running: Running) -> None:
@@ -46,39 +46,39 @@ async def worked(running: Running, app: str) -> None:
 async def test_an_index_that_is_said_is_there_once_the_collection_is_used(running: Running) -> None:
     app = (await deploy(running, "blog", files(birds={"index": ["kind"]})))["app_id"]
     for n in range(5):
-        assert (await ds(running, "POST", "birds", {"kind": f"k{n % 2}", "n": n})).status == 201
+        assert (await ds(running, "POST", "/birds", {"kind": f"k{n % 2}", "n": n})).status == 201
     await worked(running, app)
-    shown = (await ds(running, "GET", "birds/indexes")).data
+    shown = (await ds(running, "GET", "-indexes/birds")).data
     assert [(index["field"], index["state"], index["origin"]) for index in shown] == [("kind", "ready", "declared")]
-    explained = (await ds(running, "POST", "birds/explain", {"query": {"kind": "k1"}})).data
+    explained = (await ds(running, "POST", "/birds/explain", {"query": {"kind": "k1"}})).data
     assert explained["used"] == ["kind"]
-    found = await ds(running, "POST", "birds/query", {"query": {"kind": "k1"}})
+    found = await ds(running, "POST", "/birds/query", {"query": {"kind": "k1"}})
     assert [doc["n"] for doc in found.data] == [3, 1]
     # another release says something else
     await deploy(running, "blog", files(birds={"index": ["n"]}))
-    await ds(running, "POST", "birds/query", {"query": {"kind": "k1"}})
+    await ds(running, "POST", "/birds/query", {"query": {"kind": "k1"}})
     await worked(running, app)
-    shown = (await ds(running, "GET", "birds/indexes")).data
+    shown = (await ds(running, "GET", "-indexes/birds")).data
     assert {index["field"]: index["state"] for index in shown} == {"kind": "dropping", "n": "ready"}
 
 
 async def test_by_hand_over_http(running: Running) -> None:
     await deploy(running, "blog", files())
-    made = await ds(running, "POST", "birds/indexes", {"field": "place.name"})
+    made = await ds(running, "POST", "-indexes/birds", {"field": "place.name"})
     assert (made.status, made.data["state"]) == (201, "building")
-    assert (await ds(running, "POST", "birds/indexes", {"field": "$where"})).status == 400
-    assert (await ds(running, "DELETE", "birds/indexes?field=place.name")).status == 204
-    assert (await ds(running, "DELETE", "birds/indexes?field=other")).status == 404
-    assert (await ds(running, "GET", "birds/indexes")).data[0]["state"] == "dropping"
+    assert (await ds(running, "POST", "-indexes/birds", {"field": "$where"})).status == 400
+    assert (await ds(running, "DELETE", "-indexes/birds?field=place.name")).status == 204
+    assert (await ds(running, "DELETE", "-indexes/birds?field=other")).status == 404
+    assert (await ds(running, "GET", "-indexes/birds")).data[0]["state"] == "dropping"
 
 
 async def test_a_fork_has_the_indexes_and_they_are_right(running: Running) -> None:
     app = (await deploy(running, "blog", files()))["app_id"]
     for n in range(5):
-        await ds(running, "POST", "birds", {"kind": f"k{n % 2}", "n": n})
-    await ds(running, "POST", "birds/indexes", {"field": "kind"})
+        await ds(running, "POST", "/birds", {"kind": f"k{n % 2}", "n": n})
+    await ds(running, "POST", "-indexes/birds", {"field": "kind"})
     await worked(running, app)
-    await ds(running, "POST", "birds/indexes", {"field": "n"})
+    await ds(running, "POST", "-indexes/birds", {"field": "n"})
     fork = (await running.run("apps.fork", app=app)).id
     running.node.indexes.of(fork, "birds")
     await worked(running, fork)
@@ -91,15 +91,18 @@ async def test_a_fork_has_the_indexes_and_they_are_right(running: Running) -> No
 async def test_a_sharded_collection_is_one_to_all_doors(running: Running) -> None:
     app = (await deploy(running, "blog", files(events={"sharded": True, "retentionMonths": 12})))["app_id"]
     for n in range(5):
-        assert (await ds(running, "POST", "events", {"kind": f"k{n % 2}", "n": n})).status == 201
+        assert (await ds(running, "POST", "/events", {"kind": f"k{n % 2}", "n": n})).status == 201
     assert running.content()["event_shards"] == []
-    found = await ds(running, "POST", "events/query", {"query": {"kind": "k1"}})
+    found = await ds(running, "POST", "/events/query", {"query": {"kind": "k1"}})
     assert [doc["n"] for doc in found.data] == [3, 1]
     assert len(running.content()["event_shards"]) == 1
     assert running.content()["app_docs"] == []
-    for path, body in (("events/update", {"query": {"n": 1}, "changes": {"n": 2}}), ("events/indexes", {"field": "n"})):
+    for path, body in (
+        ("/events/update", {"query": {"n": 1}, "changes": {"n": 2}}),
+        ("-indexes/events", {"field": "n"}),
+    ):
         refused = await ds(running, "POST", path, body)
-        assert (refused.status, refused.code) == (400, "INVALID_ARGUMENT")
-    explained = (await ds(running, "POST", "events/explain", {"query": {"n": 1}})).data
+        assert (refused.status, refused.code) == (400, "VALIDATION_FAILED")
+    explained = (await ds(running, "POST", "/events/explain", {"query": {"n": 1}})).data
     assert "5 events in 1 rows" in explained["answer"]
     assert running.node.indexes.definitions(app) == []

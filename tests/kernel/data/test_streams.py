@@ -43,7 +43,7 @@ class Bench:
         self.streams._said = self.of
         self.streams._there = self._there
 
-    def of(self, app: str) -> StorageSaid:
+    def of(self, app: str, release: str = "") -> StorageSaid:
         return self.said
 
     def _there(self, app: str) -> Step:
@@ -264,6 +264,26 @@ async def test_what_is_deleted_does_not_come_back_with_later_events(bench: Bench
     assert await bench.done(plan) == 7
     await bench.streams.write_all()
     assert await bench.numbers() == [10, 9, 8, 7]
+
+
+async def test_what_comes_while_all_is_deleted_stays(bench: Bench) -> None:
+    await bench.insert(*[{"n": n} for n in range(10)])
+    for plan in (streams.removed(bench.call(), C, {}), streams.trimmed(bench.call(), C, 0)):
+        before = await bench.count()
+        made = await plan.work()
+        await bench.insert({"n": 10})
+        await bench.streams.write_all()
+        assert await bench.done(made) == before
+        assert await bench.numbers() == [10]
+        await bench.insert({"n": 11})
+        assert await bench.numbers() == [11, 10]
+
+
+async def test_totals_look_for_words_where_a_find_does(bench: Bench) -> None:
+    bench.said = StorageSaid(collections={C: Said(sharded=True, text=["title"])})
+    await bench.insert({"n": 1, "title": "wren"}, {"n": 2, "title": "owl", "about": "wren"})
+    spec = {"sum": "n", "where": {"$text": "wren"}}
+    assert await bench.done(streams.totals(bench.call(), C, spec)) == {"sum": 1}
 
 
 @pytest.mark.parametrize("query", [{"n": 1}, {"$or": []}, "id", 5, None, []])

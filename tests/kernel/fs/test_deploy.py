@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from kernel.base.errors import FaztError
+from kernel.fs.pace import Pace, payer
+from kernel.syscall.call import LOCAL
 from tests.kernel.fs.site import PAGE, body, deploy, finish, frame, frames, get, listing, plan, send, sha256
 from tests.support import Answer, Running
 
@@ -485,6 +487,20 @@ async def test_refused_deploys_are_slowed_down(running: Running) -> None:
     assert (await plan(running, "blog", SITE, "*")).status == 200, "another key is not held to it"
     running.clock.advance(61)
     assert (await plan(running, "blog", SITE)).status == 200
+
+
+async def test_the_owner_on_this_machine_is_not_slowed_down(running: Running) -> None:
+    pace = running.node.ports.use(Pace)
+    for who in ("", "key"):
+        for _ in range(200):
+            try:
+                with pace.of(who):
+                    raise FaztError("VALIDATION_FAILED", "It is wrong.")
+            except FaztError as error:
+                last = error.code
+        assert last == ("RATE_LIMIT_EXCEEDED" if who else "VALIDATION_FAILED")
+    call = running.node.driver.call(LOCAL, "cli")
+    assert payer(call) == ""
 
 
 async def test_sixty_deploys_a_minute_are_enough(running: Running) -> None:

@@ -10,6 +10,7 @@ from tests.support import Running
 
 STORAGE, VECTORS = "/api/apps/{app}/storage", "/api/apps/{app}/vector/collections"
 DS, BIRDS = f"{STORAGE}/ds/{{collection}}", f"{STORAGE}/ds/birds"
+INDEXES = f"{STORAGE}/ds-indexes"
 DOCUMENT = {"kind": "bird", "name": "wren", "n": 3, "id": "wren", "_createdAt": number, "_updatedAt": number}
 INDEX = {
     "collection": "birds",
@@ -111,11 +112,25 @@ ENDPOINTS_OF_STORES = (
         body={"query": {"n": 3}},
         methods=BESIDE,
     ),
-    of_birds("GET /indexes", [INDEX], methods=BESIDE),
-    of_birds(
-        "POST /indexes", {**INDEX, "field": "name"}, body={"field": "name"}, status=201, writes=True, methods=BESIDE
+    endpoint(f"GET {INDEXES}/{{collection}}", "admin", [INDEX], path=f"{INDEXES}/birds", methods=KV),
+    endpoint(
+        f"POST {INDEXES}/{{collection}}",
+        "admin",
+        {**INDEX, "field": "name"},
+        path=f"{INDEXES}/birds",
+        body={"field": "name"},
+        status=201,
+        writes=True,
+        methods=KV,
     ),
-    of_birds("DELETE /indexes", path="/indexes?field=kind", status=204, writes=True, methods=BESIDE),
+    endpoint(
+        f"DELETE {INDEXES}/{{collection}}",
+        "admin",
+        path=f"{INDEXES}/birds?field=kind",
+        status=204,
+        writes=True,
+        methods=KV,
+    ),
     endpoint(f"GET {STORAGE}/s3", "admin", [OBJECT], meta={"limit", "next", "prefixes"}),
     endpoint(
         f"GET {STORAGE}/s3/object", "admin", path=f"{STORAGE}/s3/object?key=a.txt", methods=("GET", "PUT", "DELETE")

@@ -28,13 +28,8 @@ MIMES = {
     "xml": "application/xml",
     "json": "application/json",
 }
-# a format stands behind a word of our own, never behind a parameter; what is no table has no shape, and a document may
-# be called `indexes.csv`
-READS = [
-    e
-    for e in ENDPOINTS
-    if e.method == "GET" and e.shape is not None and not e.route.endswith(("}", "{collection}/indexes"))
-]
+# a format stands behind a word of our own, never behind a parameter; what is no table has no shape
+READS = [e for e in ENDPOINTS if e.method == "GET" and e.shape is not None and not e.route.endswith("}")]
 BEHIND_A_WORD = [e for e in ENDPOINTS if e.method == "GET" and e.route.endswith("}")]
 
 

@@ -240,7 +240,7 @@ BAD: list[tuple[str, str, str | None]] = [
     *[("POST", f"{BIRDS}/aggregate", sent) for sent in TOTALS],
     *[("POST", f"{BIRDS}/trim", f'{{"keep":{keep}}}') for keep in ("-1", "1.5", "null", '"1"', str(2**53), "1e400")],
     *[
-        ("POST", f"{BIRDS}/indexes", f'{{"field":{field}}}')
+        ("POST", "/storage/ds-indexes/birds", f'{{"field":{field}}}')
         for field in ('""', '"$n"', '"a..b"', '"id"', "5", f'"{LONG}"')
     ],
     *[

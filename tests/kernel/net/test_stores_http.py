@@ -50,6 +50,7 @@ INDEX |= {"docs": (int, type(None))}
 COLUMNS = [{"name": "id", "type": "INTEGER primary key"}, {"name": "name", "type": "TEXT not null"}]
 SONGS = {"name": "songs", "documentCount": 0, "dimensions": 2, "embeddingModel": type(None), "metadata": {"a": 1}}
 SONG = {"id": "s", "pageContent": "la", "metadata": {"k": 1}}
+INDEXES = "/storage/ds-indexes/birds"
 BIRDS, S3, RD, VECTOR = "/storage/ds/birds", "/storage/s3", "/storage/rd", "/vector/collections"
 
 # method, path, what is sent, status, data, meta
@@ -88,9 +89,14 @@ STORIES: dict[str, list[tuple[str, str, Any, int, Any, Any]]] = {
         ("PATCH", f"{BIRDS}/tit", {"$unset": {"n": 1}}, 200, {"id": "tit"}, None),
         ("GET", f"{BIRDS}/tit", None, 200, {**DOCUMENT, "id": "tit"}, None),
         ("PATCH", f"{BIRDS}/none", {"n": 1}, 404, "NOT_FOUND", None),
-        ("POST", f"{BIRDS}/indexes", {"field": "n"}, 201, INDEX, None),
-        ("GET", f"{BIRDS}/indexes", None, 200, [INDEX], None),
-        ("DELETE", f"{BIRDS}/indexes?field=n", None, 204, None, None),
+        # no word of ours is in the way of an id
+        ("POST", BIRDS, {"id": "indexes"}, 201, {"id": "indexes"}, None),
+        ("PATCH", f"{BIRDS}/indexes", {"n": 9}, 200, {"id": "indexes"}, None),
+        ("GET", f"{BIRDS}/indexes", None, 200, {**DOCUMENT, "id": "indexes", "n": 9}, None),
+        ("DELETE", f"{BIRDS}/indexes", None, 204, None, None),
+        ("POST", INDEXES, {"field": "n"}, 201, INDEX, None),
+        ("GET", INDEXES, None, 200, [INDEX], None),
+        ("DELETE", f"{INDEXES}?field=n", None, 204, None, None),
         ("GET", "/storage/ds", None, 200, [{"name": "birds", "docs": 3, "bytes": number}], None),
         ("POST", f"{BIRDS}/trim", {"keep": 2}, 200, 1, None),
         ("DELETE", f"{BIRDS}/tit", None, 204, None, None),

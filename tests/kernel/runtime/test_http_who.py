@@ -250,6 +250,28 @@ async def test_a_preview(live: Live) -> None:
     assert (await live.ask("seen")).get("x-robots-tag") is None
 
 
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_preview_keeps_to_what_it_says_itself_of_its_stores(live: Live, slow: bool) -> None:
+    """Private notes that are tried out do not lie among everybody's."""
+    code = """module.exports = () => { try {
+      fazt.storage.ds.insert("notes", { n: 1 }); return { text: "stored" };
+    } catch (e) { return { text: e.code } } };""".replace("() =>", "async () =>" if slow else "() =>")
+    name, hosts = f"stores-{slow}".lower(), []
+    for said in ({"scope": "user"}, {"sharded": True}, {}):
+        manifest = json.dumps({"storage": {"collections": {"notes": said}}})
+        await live.app(name, {"api/main.js": code, "app.json": manifest})
+        latest = (await live.running.run("releases.list", app=name)).items[0]
+        hosts.append(latest.preview_url.partition("://")[2].partition(".")[0])
+    node, app = live.running.node, live.apps[name]
+    assert (await live.ask(hosts[0])).body == b"LOGIN_REQUIRED"
+    assert (await live.ask(hosts[1])).body == b"stored"
+    assert node.streams.holds(app, "notes")
+    assert await live.running.run("storage.ds.count", app=name, collection="notes") == 0
+    assert (await live.ask(name)).body == b"stored"
+    assert await live.running.run("storage.ds.count", app=name, collection="notes") == 1
+    assert (await live.ask(hosts[0])).body == b"LOGIN_REQUIRED"
+
+
 # --- other names
 
 

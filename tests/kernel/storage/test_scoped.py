@@ -422,3 +422,19 @@ def test_a_plan_does_nothing_until_it_is_carried_out(store: Store) -> None:
     assert all(isinstance(step, Step) for step in plan.steps)
     assert store.scoped("a").one(COUNT) == (0,)
     assert store.scoped("a").one(COUNTED) == (0,)
+
+
+def test_a_read_here_and_now_does_not_fill_the_memory(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    rows = store.scoped("a")
+    for n in range(40):
+        do(store, rows.put(NOTES, key=f"{n:02}", value=n, at=0))
+    large = Read("select key, hex(zeroblob(500000)) from {notes}")
+    with pytest.raises(FaztError) as refused:
+        rows.all(large)
+    assert refused.value.code == "LIMIT_EXCEEDED"
+    # nothing is left half-way: what is written now is seen
+    assert store.reader().txn_state() == 0
+    do(store, rows.put(NOTES, key="40", value=40, at=0))
+    assert rows.all(ALL) == [(f"{n:02}", n) for n in range(41)]
+    store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -177,6 +177,24 @@ def test_a_named_value_that_is_wrong_is_refused_by_the_name_of_its_field(
     assert (refused.value.code, refused.value.details) == (code, {"field": field})
     assert said in refused.value.message
     assert refused.value.message.startswith(f"{field}: ")
+
+
+def test_who_gives_none_of_a_few_values_is_told_which_there_are() -> None:
+    def shown(call: Call, state: Literal["open", "shut"], *, by: Literal[1, 2] | None = None) -> None:
+        """Show some."""
+
+    made, told = entry(shown), []
+    with pytest.raises(FaztError) as refused:
+        made.named(call("http"), {"state": "all"})
+    told.append((refused.value.code, refused.value.message))
+    for arguments in ('["all"]', '["open", {"by": 3}]', f'["{"x" * 5000}"]'):
+        with pytest.raises(FaztError) as refused:
+            made.javascript(call(), arguments.encode())
+        told.append((refused.value.code, refused.value.message))
+    assert told[0] == ("VALIDATION_FAILED", "state: must be one of open, shut, not 'all'")
+    assert told[1][1].endswith("state: must be one of open, shut, not 'all'")
+    assert told[2][1].endswith("by: must be one of 1, 2, not 3")
+    assert len(told[3][1]) < 400
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "one", ""])

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta, Struct, UnsetType
 
 from kernel.syscall import Call, Duration, Json, Key, Line, Page, Scan, Write
-from kernel.syscall.javascript import declarations_file, descriptor, signature, typescript
+from kernel.syscall.javascript import declarations_file, descriptor, signatures, typescript
 from kernel.syscall.plan import Later, Parcel
 from kernel.syscall.registry import Registry
 
@@ -47,7 +47,7 @@ class Config(Struct, rename="camel", frozen=True):
         (list[Literal["a", "b"]], '("a" | "b")[]'),
         (Annotated[list[Line], Meta(max_length=3)], "string[]"),
         (Page[Line], "string[]"),
-        (bytes, "ArrayBuffer | Uint8Array | string"),
+        (bytes, "string | ArrayBuffer | ArrayBufferView"),
         (Config, "{ title: string; maxSize?: number; tags?: string[] | null }"),
         (Json | UnsetType, "any | undefined"),
         (Parcel, "{ data: ArrayBuffer; text(): string; base64(): string }"),
@@ -110,7 +110,7 @@ CONFIG_TS = "{ title: string; maxSize?: number; tags?: string[] | null }"
         (set_, {"js": "kv.set", "quiet": True}, None),
         (wanted, {}, "b(key: string, options: { size: number; loud?: boolean }): string[]"),
         (many, {}, "b(...keys: string[]): void"),
-        (put, {}, "b(key: string, data: ArrayBuffer | Uint8Array | string, mime?: string, n?: number): void"),
+        (put, {}, "b(key: string, data: string | ArrayBuffer | ArrayBufferView, mime?: string, n?: number): void"),
         (later, {}, "b(): Promise<string>"),
         (watch, {}, f"b(options?: {{ since?: number | string | null }}): AsyncIterable<{CONFIG_TS}>"),
     ],
@@ -118,7 +118,7 @@ CONFIG_TS = "{ title: string; maxSize?: number; tags?: string[] | null }"
 def test_a_signature_says_what_is_needed_what_may_be_left_out_and_what_comes_back(
     fn: Callable[..., Any], words: dict[str, Any], text: str | None
 ) -> None:
-    made = signature(entry(fn, **words).declared)
+    (made,) = signatures(entry(fn, **words).declared)
     assert made == text if text else made.endswith("): void")
 
 
@@ -225,6 +225,8 @@ def test_the_declarations_file_holds_every_function_once_at_its_path() -> None:
             spaces.pop()
         elif function := re.match(r" +(\w+)\(", line):
             paths.append(".".join([*spaces, function[1]]))
+    # what has two signatures has two lines
+    paths.remove("fazt.storage.ds.insert")
     assert sorted(paths) == sorted(f"fazt.{d.js}" for d in known.declared if d.js)
 
 

@@ -16,6 +16,26 @@ const handler: FaztFetchHandler<Env> = {
     const found = notes.list("note:", { limit: 10, after: "note:3" }).map((entry) => entry.key.length);
     for (const name of ["a", "b"]) fazt.storage.kv.delete(name);
 
+    const { ds, s3 } = fazt.app;
+    const one: string = ds.insert("notes", { text: "a", tags: ["b"] });
+    const several: string[] = ds.insert("notes", [{ text: "a" }, { id: 5 }]);
+    const made: string = ds.insert("notes", await request.json());
+    const known = ds.get("notes", one) ?? ds.findOne("notes", { text: "a" });
+    const age: number = known ? Date.now() - known._createdAt + known.seen : several.length + made.length;
+    const ids: string[] = ds.find("notes", {}, { order: "asc", sort: { text: 1 } }).map((doc) => doc.id);
+    s3.put("f", new DataView(new ArrayBuffer(age)));
+    s3.put("f", ids.join());
+    s3.put("f", new Float32Array(3).buffer);
+    fazt.storage.vector.queryEmbedding("v", new Float32Array(3));
+    // @ts-expect-error there may be no such document
+    ds.get("notes", one).id;
+    // @ts-expect-error there is no such order
+    ds.find("notes", {}, { order: "up" });
+    // @ts-expect-error several have several ids
+    const wrongly: string = ds.insert("notes", [{ text: "a" }]);
+    // @ts-expect-error bytes are no list
+    s3.put("f", [1, 2]);
+
     // @ts-expect-error a key is text
     notes.get(5);
     // @ts-expect-error a value is missing
