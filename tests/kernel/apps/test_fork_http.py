@@ -164,7 +164,7 @@ async def test_a_fork_that_fails_at_its_end_leaves_nothing(running: Running) -> 
     await furnish(running)
     entry = running.node.registry["apps.fork"]
     call = running.node.caller.call(entry, support.LOCAL, "cli", "shop")
-    plan = entry.named(call, {"alias": "stall"})
+    plan = await entry.named(call, {"alias": "stall"})
     before = running.content()
     for count in range(1, len(plan.steps) + 1):
         broken = [*plan.steps[:count], plan.steps[0]]
@@ -177,7 +177,7 @@ async def test_an_app_that_was_deleted_meanwhile_is_not_forked(running: Running)
     await furnish(running)
     entry = running.node.registry["apps.fork"]
     call = running.node.caller.call(entry, support.LOCAL, "cli", "shop")
-    plan = entry.named(call, {"alias": "stall"})
+    plan = await entry.named(call, {"alias": "stall"})
     await running.run("apps.delete", app="shop")
     before = running.content()
     with pytest.raises(FaztError) as raised:
