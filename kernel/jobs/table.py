@@ -162,8 +162,10 @@ _WHERE = """where (:state is null or state = :state) and (:kind is null or kind 
 LIST = Read(f"""select id, kind, lane, app_id, key, order_key, state, due_at, attempts, most_attempts, claimed_at,
   error, created_at from {{jobs}} {_WHERE} order by n desc limit :limit offset :offset""")
 COUNT = Read(f"select count(*) from {{jobs}} {_WHERE}")
-TROUBLE = Read("""select error from {jobs} where kind = :kind and app_id = :app_id and state <> 'running'
-  and error is not null order by n desc limit 1""")
+# of jobs that have a key: those are found by it
+_KEYED = "select n, error from {jobs} where app_id = :app_id and kind = :kind and key is not null and state ="
+TROUBLE = Read(f"""select error from ({_KEYED} 'waiting' union all {_KEYED} 'dead')
+  where error is not null order by n desc limit 1""")
 LIST_RUNS = Read(f"""select id, kind, lane, app_id, key, state, attempts, error, added_at, started_at, ended_at
   from {{job_runs}} {_WHERE} order by n desc limit :limit offset :offset""")
 COUNT_RUNS = Read(f"select count(*) from {{job_runs}} {_WHERE}")
