@@ -27,7 +27,6 @@ from kernel.runtime.programs import Programs, handler_of
 from kernel.runtime.runtime import Runtime
 from kernel.storage.store import Store
 from kernel.syscall import Call, Json, Line, syscall
-from kernel.syscall.words import UserRef
 
 MOST_BODY = 10 << 20
 MOST_SHOWN = 1 << 20
@@ -45,9 +44,7 @@ class CodePath(Line):
 class Somebody(Line):
     """Who it is run for: an id, or id:role."""
 
-    least, most = 1, 100
-    pattern = UserRef.pattern + "(:[a-z]+)?"
-    explain = "must be the id of a user, or id:role"
+    least, most = 1, 200
 
 
 class Said(Struct):
