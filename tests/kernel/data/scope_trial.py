@@ -140,7 +140,7 @@ class Trial(Batches, Stores):
     async def ask(self, actor: Actor, name: str, *arguments: Any, data: bytes | None = None) -> Any:
         """As an app's code does it."""
         entry = self.node.registry[f"storage.{_named(name, self.node)}"]
-        call = self.services.call(actor.app, "", actor.person, actor.personal)
+        call = self.services.call(actor.app, "", "", actor.person, actor.personal)
         try:
             result = entry.javascript(call, msgspec.json.encode(arguments), data)
             found = plain(await self.node.driver.settle(entry, call, result, {}))
