@@ -242,7 +242,7 @@ async def test_nor_in_the_name_of_who_makes_the_event_loop_load_it(
     app = await live.app("loads", {"api/main.js": LOADS, "app.json": json.dumps(said)})
     runtime, program = live.running.node.runtime, None
     for person in trial.holders:
-        call = runtime.services.call(app, "", person)
+        call = runtime.services.call(app, "", "", person)
         entry = live.running.node.registry["storage.ds.insert"]
         plan = entry.javascript(call, msgspec.json.encode(["notes", {"id": "1", "mk": person}]))
         await live.running.node.driver.settle(entry, call, plan, {})
