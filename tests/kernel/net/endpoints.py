@@ -203,7 +203,14 @@ RELEASE = {
     "live": flag,
     "preview_url": text,
 }
-MOVED = {"release": text, "n": 1, "previous": text, "url": text, "undo": "fazt rollback v2 --app shop"}
+MOVED = {
+    "release": text,
+    "n": 1,
+    "previous": text,
+    "url": text,
+    "undo": "fazt rollback v2 --app shop",
+    "warnings": list,
+}
 DEPLOYED = {
     "app_id": text,
     "name": "shop",
@@ -370,6 +377,7 @@ ENDPOINTS = (
             "forked_from_id": text,
             "release_id": maybe_text,
             "undo": text,
+            "warnings": list,
         },
         body={},
         status=201,

@@ -32,7 +32,7 @@ OBJECT = {
 TABLE = {"name": "birds", "columns": [{"name": text, "type": text}], "indexes": list, "rows": maybe_number}
 COLLECTION = {"name": text, "documentCount": number, "dimensions": 2, "embeddingModel": maybe_text, "metadata": dict}
 STORED = {"id": text, "pageContent": text, "metadata": dict}
-MOVING = {"place": "internal", "target": maybe_text, "done": 0, "total": 0, "bytes": 0}
+MOVING = {"place": "internal", "target": maybe_text, "done": 0, "total": 0, "bytes": 0, "error": maybe_text}
 
 KV, ENTRY, LISTED = ("GET", "POST", "DELETE"), ("GET", "PATCH", "DELETE"), ("GET", "POST")
 # a word behind a collection is also the id of a document
@@ -260,6 +260,9 @@ async def furnish_stores(running: Running) -> None:
     await put_object(running, "shop", "a.txt", b"hello", "text/plain")
     await made("rd.define", table="birds", columns={"id": "INTEGER PRIMARY KEY", "name": "TEXT"})
     await made("rd.query", sql="insert into birds (name) values ('wren')")
+    # nobody answers there: a move is accepted, and waits
+    for name, value in (("endpoint", "http://127.0.0.1:9"), ("access_key", "key"), ("secret_key", "secret")):
+        await running.run("config.set", name=f"s3.{name}", value=value)
     await made("vector.createCollection", name="songs", dimensions=2)
     wren = {"id": "wren", "pageContent": "a wren sings", "metadata": {"loud": True}, "embedding": [1, 0]}
     await made("vector.addDocuments", name="songs", documents=[wren])
