@@ -55,6 +55,7 @@ NOT_NEEDED = re.compile(
 LICENCE = re.compile(
     r"^([^/]+)-[^-/]+\.dist-info/(?:licenses/(.+)|((?:licen[cs]e|copying|notice|authors)[^/]*))$", re.I
 )
+METADATA = re.compile(r"^([^/]+)-[^-/]+\.dist-info/METADATA$")
 SHARED_OBJECT = re.compile(r"\.so(\.[0-9.]+)?$")
 GLIBC_SYMBOL = re.compile(rb"\0GLIBC_2\.(\d+)(?=\0)")
 
@@ -213,11 +214,17 @@ def write_tree(tree: Tree, folder: Path) -> None:
 def dependency_tree(installed: Path) -> Tree:
     """What of the installed dependencies goes into the program: what can be run or read by it, and all licences."""
     tree: Tree = {}
+    said: Tree = {}
     for name, content in read_tree(installed).items():
         if licence := LICENCE.match(name):
             tree[f"licenses/{licence[1]}/{licence[2] or licence[3]}"] = content
+        elif metadata := METADATA.match(name):
+            said[f"licenses/{metadata[1]}/"] = content
         elif not NOT_NEEDED.search(name):
             tree[name] = content
+    for folder, metadata in said.items():
+        if not any(name.startswith(folder) for name in tree):
+            tree[folder + "METADATA"] = metadata  # no text of a licence came with it: this names the licence
     return tree
 
 

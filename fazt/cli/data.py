@@ -14,7 +14,7 @@ import msgspec
 
 from fazt.cli import output
 from fazt.cli.options import style_of
-from fazt.cli.releases import APP, app_path, said_app
+from fazt.cli.releases import APP, app_path, needed_app
 from fazt.cli.row_progress import RowProgress, count_of_rows
 from fazt.client import exporting
 from fazt.client.http import Link
@@ -62,7 +62,7 @@ def import_documents(
     """
     if skip and replace:
         raise FaztError("USAGE", "--skip and --replace say different things.", "Choose one of them.")
-    name = _app(app)
+    name = needed_app(app)
     documents = Documents(app_path(name), collection, id=id_, replace=replace, user=user)
     return _imported(ctx, name, file, _kind(ctx, kind, file), documents, {"collection": collection}, skip, text)
 
@@ -79,7 +79,7 @@ def export_documents(
     ctx: click.Context, collection: str, file: str, app: str | None, kind: str | None, query: str | None, user: str
 ) -> int:
     """Export the documents of a collection as CSV or JSON lines, to a file or standard output."""
-    name, wanted = _app(app), _query(query)
+    name, wanted = needed_app(app), _query(query)
     path = app_path(name)
 
     def found(link: Link) -> Iterator[dict[str, Any]]:
@@ -99,7 +99,7 @@ def import_values(ctx: click.Context, file: str, app: str | None, kind: str | No
 
     In CSV a value that is JSON is JSON; anything else is text.
     """
-    return _imported(ctx, _app(app), file, _kind(ctx, kind, file), Values(user=user), {}, False, False)
+    return _imported(ctx, needed_app(app), file, _kind(ctx, kind, file), Values(user=user), {}, False, False)
 
 
 @click.command("export")
@@ -111,7 +111,7 @@ def import_values(ctx: click.Context, file: str, app: str | None, kind: str | No
 @click.pass_context
 def export_values(ctx: click.Context, file: str, app: str | None, kind: str | None, prefix: str, user: str) -> int:
     """Export the entries of the key-value store as CSV or JSON lines, to a file or standard output."""
-    path = app_path(_app(app))
+    path = app_path(needed_app(app))
     kind = "entries" if _kind(ctx, kind, file) == "csv" else "jsonl"
     return _exported(ctx, file, kind, lambda link: exporting.values(link, path, prefix, user), {})
 
@@ -123,7 +123,7 @@ def export_values(ctx: click.Context, file: str, app: str | None, kind: str | No
 @click.pass_context
 def batch(ctx: click.Context, file: str, app: str | None, once: str | None) -> int:
     """Carry out a list of writes as one: `[["kv.set", "k", 1], ["ds.insert", "birds", {}]]`; `-` is standard input."""
-    name = _app(app)
+    name = needed_app(app)
     with _opened(file) as source:
         operations = _json(source.read(MOST_FILE), file)
     asked = {"operations": operations, **({"once": once} if once is not None else {})}
@@ -217,15 +217,6 @@ def _exported(
     else:
         output.show("export", {**facts, "exported": count, "file": file}, None, _style(ctx))
     return 0
-
-
-def _app(said: str | None) -> str:
-    name = said_app(said)
-    if name is None:
-        raise FaztError(
-            "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a deployed folder.", field="app"
-        )
-    return name
 
 
 def _kind(ctx: click.Context, said: str | None, file: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from fazt.cli import output
 from fazt.cli.options import style_of
-from fazt.cli.releases import APP, app_path, said_app
+from fazt.cli.releases import APP, app_path, needed_app
 from fazt.client.reach import meant, reached
 from kernel.base.errors import FaztError
 
@@ -23,12 +23,7 @@ WORDS = click.argument("words", nargs=-1, required=True, metavar="NAME[=VALUE]..
 @click.pass_context
 def set_(ctx: click.Context, words: tuple[str, ...], app: str | None) -> int:
     """Set environment variables of an app: NAME=VALUE, or NAME alone and the value when asked, or on stdin."""
-    name = said_app(app)
-    if name is None:
-        raise FaztError(
-            "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a deployed folder.", field="app"
-        )
-    return _set(ctx, name, words)
+    return _set(ctx, needed_app(app), words)
 
 
 @click.command("set")

@@ -15,7 +15,7 @@ import click
 from fazt.cli import output
 from fazt.cli.options import style_of
 from fazt.cli.progress import Progress, format_short
-from fazt.cli.releases import APP, app_path, said_app
+from fazt.cli.releases import APP, app_path, needed_app
 from fazt.client.http import BLOCK, Link
 from fazt.client.reach import meant, reached
 from kernel.base.errors import FaztError, not_found
@@ -34,7 +34,7 @@ MOST = int(MOST_MB.most or 0) << 20
 @click.pass_context
 def get(ctx: click.Context, key: str, file: str | None, app: str | None, user: str | None) -> int:
     """Copy an object of an app to a file, by default one of its last name; - is stdout."""
-    name, target = _app(app), file or key.rstrip("/").rpartition("/")[2]
+    name, target = needed_app(app), file or key.rstrip("/").rpartition("/")[2]
     if target in ("", ".", ".."):
         raise FaztError("USAGE", "Which file is meant?", "fazt files get KEY FILE")
     if target != "-" and Path(target).exists():
@@ -64,7 +64,7 @@ def get(ctx: click.Context, key: str, file: str | None, app: str | None, user: s
 @click.pass_context
 def put(ctx: click.Context, key: str, file: str, mime: str | None, app: str | None, user: str | None) -> int:
     """Store a file of this machine (- for stdin) as an object of an app."""
-    name, blocks = _app(app), _blocks(file)
+    name, blocks = needed_app(app), _blocks(file)
     progress = Progress()
     progress.begin(sum(map(len, blocks)))
     try:
@@ -75,15 +75,6 @@ def put(ctx: click.Context, key: str, file: str, mime: str | None, app: str | No
         progress.end()
     _told(ctx, "files.put", stored)
     return 0
-
-
-def _app(said: str | None) -> str:
-    name = said_app(said)
-    if name is None:
-        raise FaztError(
-            "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a deployed folder.", field="app"
-        )
-    return name
 
 
 def _path(app: str, key: str, user: str | None) -> str:

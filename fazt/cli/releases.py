@@ -46,16 +46,21 @@ def said_app(said: str | None) -> str | None:
     return said or os.environ.get("FAZT_APP") or naming.linked(Path())
 
 
+def needed_app(said: str | None) -> str:
+    name = said_app(said)
+    if name is None:
+        raise FaztError(
+            "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a deployed folder.", field="app"
+        )
+    return name
+
+
 @click.command("open")
 @APP
 @click.pass_context
 def open_(ctx: click.Context, app: str | None) -> int:
     """Show an app in the browser; where there is none, print its address."""
-    name = said_app(app)
-    if name is None:
-        raise FaztError(
-            "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a deployed folder.", field="app"
-        )
+    name = needed_app(app)
     with reached(meant(ctx.obj)) as link:
         found = link.ask("GET", app_path(name), kind="")
     style, url = style_of(ctx.obj), found["url"]

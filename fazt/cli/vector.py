@@ -15,7 +15,7 @@ from fazt.cli import output
 from fazt.cli.data import written
 from fazt.cli.options import style_of
 from fazt.cli.progress import Progress
-from fazt.cli.releases import APP, app_path, said_app
+from fazt.cli.releases import APP, app_path, needed_app
 from fazt.client.reach import meant, reached
 from kernel.base.errors import FaztError
 
@@ -99,12 +99,7 @@ def export(ctx: click.Context, name: str, file: str, app: str | None) -> int:
 
 
 def _collection(app: str | None, name: str) -> str:
-    said = said_app(app)
-    if said is None:
-        raise FaztError(
-            "USAGE", "Which app is meant?", "Add --app NAME, set FAZT_APP, or run it in a deployed folder.", field="app"
-        )
-    return f"{app_path(said)}/vector/collections/{quote(name, safe='')}"
+    return f"{app_path(needed_app(app))}/vector/collections/{quote(name, safe='')}"
 
 
 def _slices(lines: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -14,14 +14,12 @@ from kernel.data.collections import said_of
 from kernel.data.doc_functions import encoded
 from kernel.data.doc_order import Ordering
 from kernel.data.doc_query import Condition, compiled
-from kernel.data.doc_tables import DOCS
 from kernel.data.doc_values import id_text, shown, wrong
 from kernel.data.indexes import Indexes
 from kernel.data.streams import is_sharded
 from kernel.syscall.call import Call, Scoped
 from kernel.syscall.plan import Scan
 
-assert DOCS.columns
 _SHOWN = f"select {doc_order.COLUMNS} from {{app_docs}} where collection = :collection and"
 BY_ID = Read(f"{_SHOWN} id = :id")
 FIND = Read(f"{_SHOWN} [matching]")

@@ -11,8 +11,8 @@ needs no lock:
 4. it is committed that the index is ready, and only then is memory told: from now on queries use it.
 
 Leaving goes the other way round: queries leave the slot first (`dropping`), writers a while later (`clearing`), then
-it is emptied, and only then is it free for another field. `hold` (in SQL `slots_hold`) says to who uses a slot whether
-what he planned with is still so.
+it is emptied, and only then is it free for another field. `hold` says to who uses a slot whether what he planned with
+is still so.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ class Indexes:
     def __init__(self) -> None:
         self.functions: dict[str, Callable[..., Any]] = {
             "slots_are": self._slots_are,
-            "slots_hold": self._slots_hold,
             "slot_of": self._slot_of,
         }
         # (documents done, documents there) while an index is made
@@ -116,9 +115,6 @@ class Indexes:
 
     def _slots_are(self, app: str, collection: str, version: int) -> int:
         return int(self._kept(app, collection).slots.version == version)
-
-    def _slots_hold(self, app: str, collection: str, version: int) -> int:
-        return int(self.hold(app, collection, version))
 
     def _slot_of(self, app: str, collection: str, slot: int, data: Any) -> Any:
         return slot_value(data, self._kept(app, collection).paths[slot - 1])

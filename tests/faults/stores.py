@@ -10,9 +10,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.load import dissect
+from tests.faults.load import dissect, stored
 from tests.runtime.apps import deploy
-from tests.system.harness import PATIENCE, Machine, Node, ask, kv_path, until
+from tests.system.harness import PATIENCE, Machine, Node, ask, until
 
 APP = "counting"
 INSTANCES = 8
@@ -132,7 +132,7 @@ class Counting:
 
     def _judged(self, node: Node) -> list[str]:
         counted, wrong = self.counted, []
-        values = _values(node)
+        values = stored(node, APP)
         counter = _docs(node, "docs")[0]
         halves = {doc["id"] for doc in _docs(node, "halves")}
         onces = [doc["mark"] for doc in _docs(node, "onces")]
@@ -161,17 +161,6 @@ class Counting:
             if len(set(numbers)) < len(numbers):
                 wrong.append(f"{what} gave a number twice")
         return wrong
-
-
-def _values(node: Node) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    after: dict[str, str] = {}
-    while True:
-        answer = node.ask("GET", kv_path(APP, limit=1000, **after), scope="*")
-        found.update({row["key"]: row["value"] for row in answer.data})
-        if not answer.json["meta"]["next"]:
-            return found
-        after = {"after": answer.json["meta"]["next"]}
 
 
 def _docs(node: Node, name: str) -> list[dict[str, Any]]:

@@ -75,8 +75,7 @@ class Bench:
             return "", (field, value, app, user, collection)
         return (
             f"""select id from app_docs where app_id = :app and user_id = :user and collection = :collection
-and i{slot} = :value and slots_hold(:app, :collection, :version) union all
-select 'stale' where not slots_hold(:app, :collection, :version)""",
+and i{slot} = :value""",
             {"app": app, "user": user, "collection": collection, "value": encoded(value), "version": slots.version},
         )
 
@@ -91,8 +90,10 @@ select 'stale' where not slots_hold(:app, :collection, :version)""",
             )
             segments = parse(field).segments
             return sorted(id for id, data in rows if same(value_at(decode(data), segments), value))
-        found = [row[0] for row in self.store.reader().execute(sql, how)]
-        return None if "stale" in found else sorted(found)
+        if not self.indexes.hold(how["app"], how["collection"], how["version"]):
+            return None
+        asked = {name: value for name, value in how.items() if name != "version"}
+        return sorted(row[0] for row in self.store.reader().execute(sql, asked))
 
     def rows(self, app: str = APP) -> dict[tuple[str, str, str], tuple[Any, tuple[Any, ...]]]:
         read = self.store.reader().execute(
