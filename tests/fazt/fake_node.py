@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import struct
 import sys
 import threading
@@ -37,9 +38,14 @@ class FakeNode:
     arrived: Callable[[str], None] = lambda path: None
     lock: Any = field(default_factory=threading.Lock)
     active: int = 0
+    address: Any = None
 
     def quiet(self) -> None:
-        """Wait until nothing that was sent is still worked on."""
+        """Wait until nothing that was sent is still worked on, or lies unread: whoever sent it has hung up."""
+        # connections are accepted in turn: those before this one are counted when it is answered
+        with socket.create_connection(self.address) as last:
+            last.shutdown(socket.SHUT_WR)
+            assert last.recv(1) == b""
         with self.nobody:
             assert self.nobody.wait_for(lambda: self.active == 0, 20)
 
@@ -140,13 +146,6 @@ def fake_node() -> Iterator[FakeNode]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            node.count(1)
-            try:
-                self.answered()
-            finally:
-                node.count(-1)
-
-        def answered(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             node.arrived(self.path)
             with node.lock:
@@ -169,8 +168,20 @@ def fake_node() -> Iterator[FakeNode]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def process_request(self, *of: Any) -> None:
+            node.count(1)
+            super().process_request(*of)
+
+        def process_request_thread(self, *of: Any) -> None:
+            try:
+                super().process_request_thread(*of)
+            finally:
+                node.count(-1)
+
+    server = Server(("127.0.0.1", 0), Handler)
     noisy = server.handle_error
 
     def handle_error(*about: Any) -> None:
@@ -179,6 +190,7 @@ def fake_node() -> Iterator[FakeNode]:
             noisy(*about)
 
     server.handle_error = handle_error  # type: ignore[method-assign]
+    node.address = server.server_address[:2]
     node.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
