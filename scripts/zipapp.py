@@ -218,13 +218,13 @@ def dependency_tree(installed: Path) -> Tree:
     for name, content in read_tree(installed).items():
         if licence := LICENCE.match(name):
             tree[f"licenses/{licence[1]}/{licence[2] or licence[3]}"] = content
-        elif metadata := METADATA.match(name):
-            said[f"licenses/{metadata[1]}/"] = content
+        elif described := METADATA.match(name):
+            said[f"licenses/{described[1]}/"] = content
         elif not NOT_NEEDED.search(name):
             tree[name] = content
-    for folder, metadata in said.items():
+    for folder, names in said.items():
         if not any(name.startswith(folder) for name in tree):
-            tree[folder + "METADATA"] = metadata  # no text of a licence came with it: this names the licence
+            tree[folder + "METADATA"] = names  # no text of a licence came with it: this names the licence
     return tree
 
 
