@@ -58,11 +58,16 @@ def socket_path(database: Path) -> Path:
     beside = database.with_name(database.name + ".sock")
     if len(os.fsencode(beside)) <= LONGEST_SOCKET_PATH:
         return beside
-    folder = Path(tempfile.gettempdir()) / f"fazt-{os.getuid()}"
+    name = hashlib.sha256(os.fsencode(database)).hexdigest()[:24] + ".sock"
+    # a place for temporary files may be deep itself
+    for place in (tempfile.gettempdir(), "/tmp"):
+        folder = Path(place) / f"fazt-{os.getuid()}"
+        if len(os.fsencode(folder / name)) <= LONGEST_SOCKET_PATH:
+            break
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise FaztError("STORAGE_ERROR", f"{folder} belongs to somebody else.", "Use a shorter path for the data file.")
-    return folder / (hashlib.sha256(os.fsencode(database)).hexdigest()[:24] + ".sock")
+    return folder / name
 
 
 def serve(path: Path, *, overrides: dict[str, Any], announce: Callable[[dict[str, Any]], None]) -> bool:

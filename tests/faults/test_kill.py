@@ -34,7 +34,7 @@ SEEN = ("data.db.lock", "data.db", "data.db-wal", "data.db.key", "data.db.sock")
 def test_killed_in_its_first_start(machine: Machine, seen: str) -> None:
     """Whatever a start left behind when it was killed, the next one goes on from there."""
     for attempt in range(3):
-        db = machine.folder / f"{seen}-{attempt}/data.db"
+        db = machine.folder / f"{attempt}/data.db"
         first = machine.launch(db)
         until(db.with_name(seen).exists, seen)
         for _ in range(attempt * 300):  # a little later each time

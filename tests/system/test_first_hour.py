@@ -12,8 +12,10 @@ import signal
 import socket
 import sqlite3
 import stat
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -159,10 +161,15 @@ def test_a_domain_that_is_none_is_refused(machine: Machine, domain: str) -> None
     assert machine.refused("data.db", f"--domain={domain}")["code"] == "VALIDATION_FAILED"
 
 
-def test_a_deep_folder_has_its_socket_elsewhere(machine: Machine) -> None:
-    folder = Path(*["a-long-name-of-a-folder"] * 6)
-    tmp = machine.folder / "t"
-    tmp.mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A place for temporary files whose name is as short as that of the real one."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_deep_folder_has_its_socket_elsewhere(machine: Machine, temporary: Path) -> None:
+    folder, tmp = Path(*["a-long-name-of-a-folder"] * 6), temporary
     node = machine.up(folder / "data.db", env={"TMPDIR": str(tmp)})
     assert not node.db.with_name("data.db.sock").exists()
     place = next(tmp.iterdir())
@@ -170,6 +177,13 @@ def test_a_deep_folder_has_its_socket_elsewhere(machine: Machine) -> None:
     assert machine.fazt("whoami", "--db", str(node.db), "--json").data["role"] == "owner"
     assert node.stop() == 0
     assert list(place.iterdir()) == []
+    # where temporary files lie deep as well
+    deep = tmp / folder
+    deep.mkdir(parents=True)
+    again = machine.up(folder / "data.db", known=node, env={"TMPDIR": str(deep)})
+    assert machine.fazt("whoami", "--db", str(node.db), "--json").data["role"] == "owner"
+    assert again.stop() == 0
+    assert list(deep.iterdir()) == []
 
 
 def test_starting_needs_nothing_from_the_environment(machine: Machine) -> None:
