@@ -239,6 +239,31 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def test_whatever_names_a_table_can_be_loaded_first() -> None:
+    """A statement looks for its tables when it is made: its file imports those that declare them."""
+    words = ("Read(", "Patch(", "Remove(", "Append(", "Across(")
+    files = [path for path in (ROOT / "kernel").rglob("*.py") if any(word in path.read_text() for word in words)]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
+    assert len(names) > 40
+    done = subprocess.run([sys.executable, "-c", LOADED_FIRST, *names], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+LOADED_FIRST = """
+import importlib, os, sys
+for name in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            print(name, error, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
 def test_every_room_imports_only_those_before_it() -> None:
     told = linted(ROOT)
     assert told.returncode == 0, told.stdout

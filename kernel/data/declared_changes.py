@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import cast
 
 from kernel.base.errors import FaztError
-from kernel.base.tables import Across, Read
+from kernel.base.tables import Read
 from kernel.data.collections import USUAL, Declared, Said, StorageSaid
+from kernel.data.doc_tables import DOCS_OF_EACH
 from kernel.data.object_tables import ANY, PLACE
 from kernel.data.place import INSIDE
 from kernel.data.s3_shelf import Buckets
+from kernel.data.stream_tables import TOTAL
 from kernel.storage.store import Store
 from kernel.syscall import Call
-
-DOCS = Across("select sum(iif(user_id = '', docs, 0)), sum(docs) from {app_collections} where name = :name")
-EVENTS = Read("select coalesce(sum(count), 0) from {event_shards} where collection = :name")
 
 
 def changed(call: Call, app: str, after: StorageSaid) -> list[str]:
@@ -34,8 +33,8 @@ def changed(call: Call, app: str, after: StorageSaid) -> list[str]:
 
 def _of_one(store: Store, app: str, name: str, was: Said, will: Said) -> list[str]:
     scoped = store.scoped(app)
-    own, all_ = (count or 0 for count in scoped.one(cast(Read, DOCS), name=name))
-    events = scoped.one(EVENTS, name=name)[0]
+    own, all_ = (count or 0 for count in scoped.one(cast(Read, DOCS_OF_EACH), name=name))
+    events = scoped.one(TOTAL, collection=name)[0]
     if will.sharded and not was.sharded and own:
         raise _hidden(f"{name} holds {own} documents, which nobody would see if it were sharded.", name, own)
     if was.sharded and not will.sharded and events:

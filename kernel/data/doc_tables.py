@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernel.base.settings import Setting
-from kernel.base.tables import Migration, Table
+from kernel.base.tables import Across, Migration, Table
 
 MOST_DOCS = Setting(
     "limits.storage.ds.maxDocsPerCollection",
@@ -49,3 +49,6 @@ create table app_collections (app_id text not null, user_id text not null defaul
 """,
     ),
 )
+
+# the app's own, and everybody's
+DOCS_OF_EACH = Across("select sum(iif(user_id = '', docs, 0)), sum(docs) from {app_collections} where name = :name")
