@@ -91,7 +91,8 @@ from kernel.observe import activity, lines_table, log_doors
 from kernel.observe.activity import ActivityJournal
 from kernel.observe.lines import Lines
 from kernel.observe.redact import Redactor
-from kernel.proc import status
+from kernel.proc import backups, status
+from kernel.proc.backups import Backups
 from kernel.proc.status import Running
 from kernel.proc.supervise import Supervisor, Task
 from kernel.runtime import invoke, stdlib
@@ -186,6 +187,7 @@ PARTS: tuple[ModuleType, ...] = (
     invoke,
     stdlib,
     status,
+    backups,
     openapi,
     gateway,
 )
@@ -286,6 +288,9 @@ class Node:
         self.ports.fill(self.content)
         self._objects()
         self.variants = Variants(self.store, self.content)
+        self.backups = Backups(self.jobs, self.store, self.settings, self.clock, migrations(self.parts))
+        self.ports.fill(self.backups)
+        self.running.parts["backup"] = self.backups.state
         Farewell(self.jobs, self.store)
         self.chores = Chores(self.jobs, self.store, self.content, self.variants)
         self.supervisor.add(Task("smaller files", 5, self.chores.ask))

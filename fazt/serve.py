@@ -98,7 +98,8 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     site = Site(domain, sockets.port_of(opened, port))
     server = attach(node, site)
     own = socket_path(node.path)
-    stopped, again = _signals()
+    stopped, again, restart = _signals()
+    node.running.restart = restart
     await server.listen(opened)
     await server.listen_here(own)
     lock.note(run=new_id("run"), socket=str(own), url=site.url, admin_url=site.admin_url, version=__version__)
@@ -204,7 +205,7 @@ async def _ready(node: Node, site: Site) -> dict[str, Any]:
     }
 
 
-def _signals() -> tuple[asyncio.Event, list[bool]]:
+def _signals() -> tuple[asyncio.Event, list[bool], Callable[[], None]]:
     """SIGTERM, SIGINT and the end of the terminal (SIGHUP) stop, SIGUSR1 starts again."""
     stopped = asyncio.Event()
     again: list[bool] = []
@@ -219,4 +220,4 @@ def _signals() -> tuple[asyncio.Event, list[bool]]:
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(name, stopped.set)
     loop.add_signal_handler(signal.SIGUSR1, restart)
-    return stopped, again
+    return stopped, again, restart

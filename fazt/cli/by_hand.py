@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
-from fazt.cli import data, deploy, download, env, files, logs, nodes, peers, printed, releases, upload, vector
+from fazt.cli import backups, data, deploy, download, env, files, logs, nodes, peers, printed, releases, upload, vector
 from fazt.cli.options import with_shared
 from fazt.cli.project import attach
 
 COMMANDS: dict[str, click.Command] = {
     "up": nodes.up,
+    "backup create": backups.create,
+    "backup restore": backups.restore,
+    "storage backup": backups.create,
+    "storage restore": backups.restore,
     "server init": nodes.init,
     "server set-config": nodes.set_config,
     "proc start": nodes.start,

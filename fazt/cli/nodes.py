@@ -266,12 +266,17 @@ def restart(ctx: click.Context) -> int:
         raise FaztError(
             "NOT_FOUND", f"No node runs on {path}, only another command.", f"Start one: fazt up --db {path}"
         )
+    start_again(path, held)
+    output.say("Restarted.")
+    return 0
+
+
+def start_again(path: Path, held: dict[str, Any]) -> None:
+    """Have the node that holds the file start again, and wait until it has."""
     pid = int(held["pid"])
     _signal(pid, signal.SIGUSR1)
     if not _until(lambda: _again(path, held), STOP_SECONDS + START_SECONDS):
         raise FaztError("TIMEOUT", f"Process {pid} has not come back yet.", "See its log.")
-    output.say("Restarted.")
-    return 0
 
 
 def _again(path: Path, before: dict[str, Any]) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 from kernel.apps.apps import COUNT
 from kernel.base.clock import Clock
 from kernel.base.settings import Setting, Settings
+from kernel.proc.state import Part, State
 from kernel.proc.supervise import Supervisor
 from kernel.security.seal import Seal
 from kernel.storage.store import Store
@@ -36,14 +38,14 @@ class Running:
     seal: Seal
     server: Server | None = None
     mode: str = "normal"
+    # what else has something to say of how it is
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    # ends this run and begins the next; there is none where nobody would begin it
+    restart: Callable[[], None] | None = None
 
     def uptime(self) -> int:
         return (self.clock.now() - self.started_at) // 1000
-
-
-class State(Struct):
-    state: str
-    detail: str = ""
 
 
 class KernelStatus(Struct):
@@ -97,6 +99,7 @@ def subsystems(running: Running) -> dict[str, State]:
         "security": State("locked", running.seal.why_locked) if running.seal.locked else State("ok"),
         "net": State("stopping" if running.server and running.server.draining else "ok" if running.server else "off"),
         "tasks": State("failing", ", ".join(failing)) if failing else State("ok"),
+        **{name: part() for name, part in running.parts.items()},
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ import apsw
 from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
 from kernel.base.tables import PUBLISHING, Beside, Migration, Read, Table
-from kernel.storage import schema
+from kernel.storage import restoring, schema
 from kernel.storage.confined import Confined
 from kernel.storage.connection import (
     FAILURES,
@@ -29,10 +28,11 @@ from kernel.storage.connection import (
     understood,
     within,
 )
+from kernel.storage.disk import create_private
 from kernel.storage.hot import Hot
 from kernel.storage.inside import is_late
 from kernel.storage.scoped import ScopedStore
-from kernel.storage.writer import Batch, Rows, Writer
+from kernel.storage.writer import Batch, Errand, Rows, Writer
 from kernel.syscall.plan import Scan, Step
 
 READERS = 3
@@ -79,7 +79,7 @@ class Store:
         new = not self.path.exists()
         if new:
             # nobody else on the machine may read what people store
-            _create_private(self.path)
+            create_private(self.path)
         try:
             connection = open_file(self.path)
             waiting = schema.pending(connection, (schema.STORAGE, *migrations))
@@ -101,12 +101,12 @@ class Store:
             connection.create_scalar_function(name, _in_time(function, late))
 
     def _copy_before_migrating(self, connection: apsw.Connection) -> None:
-        folder = self.path.parent / "backups" / self.path.stem
+        folder = backup_folder(self.path)
         for made in (folder.parent, folder):
             made.mkdir(exist_ok=True, mode=0o700)
         stamp = self.clock.now()
         target = folder / f"data-{stamp}-pre-migration.db"
-        _create_private(target)
+        create_private(target)
         copy = apsw.Connection(str(target))
         with copy.backup("main", connection, "main") as backup:
             backup.step()
@@ -207,6 +207,24 @@ class Store:
     def withdraw(self, batch: Batch) -> bool:
         return self.writer.withdraw(batch)
 
+    async def errand(self, part: Callable[[apsw.Connection], bool]) -> None:
+        """Work on the writer's connection, a part between two groups, until it says that there is no more."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def ended(error: BaseException | None) -> None:
+            if not done.done():
+                done.set_exception(understood(error) if isinstance(error, FAILURES) else error) if error else (
+                    done.set_result(None)
+                )
+
+        def told(error: BaseException | None) -> None:
+            with contextlib.suppress(RuntimeError):  # nobody is left to tell
+                loop.call_soon_threadsafe(ended, error)
+
+        self.writer.send(Errand(part, told))
+        await done
+
     def write_blocking(self, steps: Sequence[Step], timeout: float = -1) -> Rows:
         try:
             return self.writer.write_blocking(steps, timeout)
@@ -296,13 +314,13 @@ def _unusable(path: Path, error: apsw.Error) -> Exception:
     known = understood(error)
     if not isinstance(known, FaztError) or known.code != "STORAGE_ERROR":
         return known
-    copies = path.parent / "backups" / path.stem
-    hint = f"Put a copy of it in its place ({copies} may hold one), or name another file with --db."
+    hint = f"Put a copy in its place: fazt backup restore COPY --confirm. {backup_folder(path)} may hold some."
     return FaztError("STORAGE_ERROR", f"{path} cannot be used: {error}.", hint)
 
 
-def _create_private(path: Path) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+def backup_folder(path: Path) -> Path:
+    """Where the copies of a data file lie: two files of one folder do not share it."""
+    return path.parent / "backups" / path.stem
 
 
 def open_store(path: Path, **how: Any) -> Store:
@@ -310,4 +328,5 @@ def open_store(path: Path, **how: Any) -> Store:
         raise FaztError("STORAGE_ERROR", f"{path} is a directory.", "Name the data file: --db DIR/data.db")
     with in_words(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        restoring.finish(path, (how.get("clock") or Clock()).now())
         return Store(path, **how)

@@ -2,7 +2,7 @@
 
 A batch fails alone (savepoint); its rows are given out only after COMMIT returned; if COMMIT fails, every batch of
 the group fails. The writer waits for nobody: it releases a lock per waiting thread and makes one
-`call_soon_threadsafe` per group and loop.
+`call_soon_threadsafe` per group and loop. Between groups it does a part of an errand, if there is one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from kernel.syscall.plan import Step
 MOST_WAITING = 20_000
 MOST_IN_GROUP = 512
 MOST_STEPS_IN_GROUP = 4096
+
+STOPPING = FaztError("SERVICE_UNAVAILABLE", "The node is stopping.", "Try again in a moment.")
 
 Rows = list[list[Any]]
 WAITING, TAKEN, WITHDRAWN = range(3)
@@ -63,10 +65,18 @@ class Batch:
             self.lock.acquire()
 
 
+class Errand:
+    """Work on the writer's connection that is done a little at a time, between groups. Nobody waits for all of it."""
+
+    def __init__(self, part: Callable[[apsw.Connection], bool], ended: Callable[[BaseException | None], None]) -> None:
+        self.part, self.ended = part, ended  # `part` says whether there is more
+
+
 class Writer:
     def __init__(self, connection: apsw.Connection, hot: Hot | None = None) -> None:
         self.connection, self.hot = connection, hot or Hot()
         self.groups = self.batches = 0
+        self._errands: collections.deque[Errand] = collections.deque()
         self._waiting: collections.deque[Batch] = collections.deque()
         self._guard = threading.Lock()  # a batch is taken or withdrawn, submitted or refused: never both
         self._wake = threading.Event()
@@ -109,12 +119,19 @@ class Writer:
     def _submit(self, batch: Batch) -> Batch:
         with self._guard:
             if self._stopping:
-                raise FaztError("SERVICE_UNAVAILABLE", "The node is stopping.", "Try again in a moment.")
+                raise STOPPING.again()
             if len(self._waiting) >= MOST_WAITING:
                 raise FaztError("SERVICE_UNAVAILABLE", "Too many writes are waiting.", "Try again in a moment.")
             self._waiting.append(batch)
         self._wake.set()
         return batch
+
+    def send(self, errand: Errand) -> None:
+        with self._guard:
+            if self._stopping:
+                raise STOPPING.again()
+            self._errands.append(errand)
+        self._wake.set()
 
     def withdraw(self, batch: Batch) -> bool:
         """Whether it never happens: it had not been taken yet."""
@@ -140,7 +157,8 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
+            if not self._errands:
+                self._wake.wait()
             self._wake.clear()
             while group := self._take():
                 try:
@@ -152,8 +170,24 @@ class Writer:
                 self._tell(group)
                 # a big result must not stay alive until the next write
                 del group
+                self._run_errand()
             if self._stopping and not self._waiting:
+                while self._errands:
+                    self._errands.popleft().ended(STOPPING.again())
                 return
+            self._run_errand()
+
+    def _run_errand(self) -> None:
+        if not self._errands:
+            return
+        errand, more, failure = self._errands[0], False, None
+        try:
+            more = errand.part(self.connection)
+        except BaseException as error:
+            failure = error
+        if not more:
+            self._errands.popleft()
+            errand.ended(failure)
 
     def _take(self) -> list[Batch]:
         group: list[Batch] = []

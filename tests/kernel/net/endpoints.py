@@ -250,7 +250,30 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 ONE = ("GET", "PUT", "DELETE")
+BACKUP = {"name": text, "kind": "manual", "created_at": number, "bytes": number, "path": text}
+VERIFIED = {
+    "name": text,
+    "bytes": number,
+    "version": text,
+    "node_id": text,
+    "migrations": number,
+    "lacks": list,
+    "unknown": list,
+}
+
 ENDPOINTS = (
+    endpoint("GET /api/backups", "owner", [BACKUP], methods=("GET", "POST")),
+    endpoint("POST /api/backups", "owner", BACKUP, status=201, body={}, methods=("GET", "POST")),
+    endpoint("POST /api/backups/{name}/verify", "owner", VERIFIED, path="/api/backups/{copy}/verify", body={}),
+    endpoint(
+        "POST /api/backups/{name}/restore",
+        "owner",
+        VERIFIED,
+        path="/api/backups/{copy}/restore",
+        status=202,
+        body={},
+    ),
+    endpoint("DELETE /api/backups/{name}", "owner", path="/api/backups/{copy}", status=204),
     endpoint("GET /api/config", "owner", [SETTING]),
     endpoint(
         "GET /api/config/{name}", "owner", SETTING, path="/api/config/node.name", methods=("GET", "PUT", "DELETE")
@@ -772,7 +795,9 @@ async def furnish(running: Running) -> dict[str, str]:
     await running.run("signin.link")
     # activity waits in memory for some seconds
     await running.node._flush(running.node.journal)
+    copy = await running.run("backup.create")
     return {
+        "copy": copy.name,
         "app": shop.id,
         "other": other.id,
         "deleted": attic.id,

@@ -1,0 +1,90 @@
+"""A whole copy of the file, made while it is written to.
+
+It is made on the writer's connection, a few pages between two groups: what this connection writes meanwhile goes into
+the copy as well, where another connection would have to begin again after every commit. The copy has another name
+until all of it is on the disk and was looked through, so a name that is there stands for a copy that is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import apsw
+
+from kernel.base.errors import FaztError
+from kernel.storage.copies import Copy, inspect
+from kernel.storage.disk import also_named, create_private, flush
+from kernel.storage.store import Store
+
+PAGES = 256  # 2 MiB, a few milliseconds
+Told = Callable[[int, int], None]
+
+
+class Copying:
+    """The errand. `told` hears of pages that are done, and of all."""
+
+    def __init__(self, target: Path, told: Told | None = None) -> None:
+        self._target, self._told = target, told
+        self._into: apsw.Connection | None = None
+        self._backup: apsw.Backup | None = None
+        self.unwanted = False
+
+    def part(self, source: apsw.Connection) -> bool:
+        if self.unwanted:
+            return False
+        if self._backup is None:
+            self._into = apsw.Connection(str(self._target))
+            # until it is whole it is worth nothing: then it is written to the disk as one
+            self._into.pragma("journal_mode", "off")
+            self._into.pragma("synchronous", "off")
+            self._backup = self._into.backup("main", source, "main")
+        done = self._backup.step(PAGES)
+        if self._told:
+            self._told(self._backup.page_count - self._backup.remaining, self._backup.page_count)
+        return not done
+
+    def close(self) -> None:
+        """Also of one that failed half-way; that it did has been said."""
+        with contextlib.suppress(apsw.Error):
+            if self._backup:
+                self._backup.close(True)
+            if self._into:
+                self._into.close(True)
+
+
+async def copy(store: Store, target: Path, told: Told | None = None) -> Copy:
+    """A copy of the store's file with this name, and what it is. The name is taken when the copy is whole."""
+    part = target.with_name(target.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        create_private(part)
+        copying = Copying(part, told)
+        try:
+            await store.errand(copying.part)
+        except BaseException:
+            copying.unwanted = True
+            raise
+        finally:
+            await store.aside(copying.close)
+
+        def kept() -> Copy:
+            found = inspect(part)
+            flush(part)
+            with _named(target):
+                also_named(part, target)
+            flush(target.parent)
+            return found
+
+        return await store.aside(kept)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise FaztError("CONFLICT", f"{target} is there already.", "Choose another name.") from None
