@@ -180,7 +180,7 @@ def attach(node: Node, site: Site) -> Server:
     for endpoint in track.endpoints:
         server.mount("root", endpoint)
     server.parting = node.runtime.part
-    server.healthy = lambda: node.store.writer.alive
+    server.healthy = lambda: node.store.writer.alive and not node.store.writer.broken
     server.touch = toucher(node.store, node.supervisor.later)
     node.ports.fill(Published(__version__, api.endpoints))
     node.running.server = server

@@ -17,6 +17,7 @@ from kernel.proc.state import Part, State
 from kernel.proc.supervise import Supervisor
 from kernel.security.seal import Seal
 from kernel.storage.store import Store
+from kernel.storage.writer import Writer
 from kernel.syscall import Call, Scan, syscall
 
 if TYPE_CHECKING:
@@ -92,10 +93,18 @@ def memory_mb() -> float:
     return round(pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20), 1)
 
 
+def _storage(writer: Writer) -> State:
+    if writer.broken:
+        return State("failing", f"{writer.broken.message} {writer.broken.hint}")
+    if writer.trouble:
+        return State("degraded", f"the log of the data file only grows: {writer.trouble}")
+    return State("ok", f"{writer.groups} commits")
+
+
 def subsystems(running: Running) -> dict[str, State]:
     failing = [name for name, task in running.supervisor.tasks.items() if task.in_a_row]
     return {
-        "storage": State("ok", f"{running.store.writer.groups} commits"),
+        "storage": _storage(running.store.writer),
         "security": State("locked", running.seal.why_locked) if running.seal.locked else State("ok"),
         "net": State("stopping" if running.server and running.server.draining else "ok" if running.server else "off"),
         "tasks": State("failing", ", ".join(failing)) if failing else State("ok"),

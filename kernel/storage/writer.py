@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -25,6 +26,9 @@ from kernel.syscall.plan import Step
 MOST_WAITING = 20_000
 MOST_IN_GROUP = 512
 MOST_STEPS_IN_GROUP = 4096
+LONGEST_LOG = 4000  # pages
+UNSURE = (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC)
+logger = logging.getLogger("fazt.storage")
 
 STOPPING = FaztError("SERVICE_UNAVAILABLE", "The node is stopping.", "Try again in a moment.")
 
@@ -76,6 +80,12 @@ class Writer:
     def __init__(self, connection: apsw.Connection, hot: Hot | None = None) -> None:
         self.connection, self.hot = connection, hot or Hot()
         self.groups = self.batches = 0
+        # why nothing is written any more: what the disk did not confirm may be lost, and nobody can tell
+        self.broken: FaztError | None = None
+        # why the log is not folded into the file; it grows meanwhile, and it is tried again
+        self.trouble = ""
+        self._logged = 0
+        connection.set_wal_hook(self._note_log)
         self._errands: collections.deque[Errand] = collections.deque()
         self._waiting: collections.deque[Batch] = collections.deque()
         self._guard = threading.Lock()  # a batch is taken or withdrawn, submitted or refused: never both
@@ -118,8 +128,8 @@ class Writer:
 
     def _submit(self, batch: Batch) -> Batch:
         with self._guard:
-            if self._stopping:
-                raise STOPPING.again()
+            if self._stopping or self.broken:
+                raise (self.broken or STOPPING).again()
             if len(self._waiting) >= MOST_WAITING:
                 raise FaztError("SERVICE_UNAVAILABLE", "Too many writes are waiting.", "Try again in a moment.")
             self._waiting.append(batch)
@@ -128,8 +138,8 @@ class Writer:
 
     def send(self, errand: Errand) -> None:
         with self._guard:
-            if self._stopping:
-                raise STOPPING.again()
+            if self._stopping or self.broken:
+                raise (self.broken or STOPPING).again()
             self._errands.append(errand)
         self._wake.set()
 
@@ -170,12 +180,39 @@ class Writer:
                 self._tell(group)
                 # a big result must not stay alive until the next write
                 del group
+                self._fold_log()
                 self._run_errand()
             if self._stopping and not self._waiting:
                 while self._errands:
                     self._errands.popleft().ended(STOPPING.again())
                 return
             self._run_errand()
+
+    def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._logged = pages
+        return apsw.SQLITE_OK
+
+    def _fold_log(self) -> None:
+        """Bring what is in the log into the file: ours to do, as SQLite would keep quiet about what goes wrong."""
+        if self._logged < LONGEST_LOG or self.broken:
+            return
+        try:
+            self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self.trouble = ""
+        except apsw.Error as error:
+            self._look_at(error)
+            self.trouble = str(error)
+        self._logged = 0
+
+    def _look_at(self, error: BaseException) -> None:
+        """After a sync that failed the system forgets what it had not written: nothing more may build on it."""
+        if not self.broken and any(getattr(one, "extendedresult", 0) in UNSURE for one in _all(error)):
+            self.broken = FaztError(
+                "STORAGE_ERROR",
+                "The disk did not confirm what was written; nothing more is written.",
+                "Look after the disk, then start the node again: fazt proc restart",
+            )
+            logger.critical("the disk did not confirm what was written; nothing more is written", exc_info=error)
 
     def _run_errand(self) -> None:
         if not self._errands:
@@ -204,6 +241,8 @@ class Writer:
         execute, hot = self.connection.execute, self.hot
         blocked, committed, apart = None, False, False
         try:
+            if self.broken:
+                raise self.broken
             execute("begin immediate")
             if not self._fits(group, execute):
                 self._apply_each(group, execute)
@@ -213,7 +252,8 @@ class Writer:
             # before anything else can go wrong: who remembers answers goes by it
             self.groups += 1
         except Exception as error:
-            known = _refused(error)
+            self._look_at(error)
+            known = self.broken or _refused(error)
             if self.connection.in_transaction:
                 execute("rollback")
             apart = len(group) > 1 and any(batch.guarded for batch in group)
@@ -319,6 +359,13 @@ def _resolve(batches: list[Batch]) -> None:
 def _own(error: BaseException) -> BaseException:
     """Each of a group raises its own: a shared one would collect the traces of all."""
     return error.again() if isinstance(error, FaztError) else error
+
+
+def _all(error: BaseException | None) -> Iterator[BaseException]:
+    """It, and what had gone wrong before it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _refused(error: Exception) -> Exception:

@@ -18,10 +18,14 @@ from pathlib import Path
 
 import uvloop
 
+from kernel.storage import writer
 from tests.faults import http_fuzz
 from tests.faults.cut_off import CutOff
+from tests.faults.disk_calls import Faults
 from tests.faults.load import Killing
 from tests.faults.moving import Moving
+from tests.faults.nth_call import CASES
+from tests.faults.nth_call import rounds as nth_call
 from tests.faults.readers import flip
 from tests.faults.stores import Counting
 from tests.faults.term import terminate
@@ -38,7 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "torture"
 # rounds on one file; then a new one begins
 SLICES = {"kill": 10, "term": 10, "http": 1000, "readers": 5, "deploy": 20, "hostile": 3, "isolation": 20_000}
-SLICES |= {"counting": 5, "documents": 4000, "moving": 4, "scopes": 1500, "vectors": 5}
+SLICES |= {"counting": 5, "documents": 4000, "moving": 4, "scopes": 1500, "vectors": 5, "faults": 1}
 MOVED = 100 << 20  # bytes of objects
 LOGGED = 800  # calls whose lines the logs show at once
 BAD = ("lost", "wrong", "torn", "damaged", "unanswered", "bad_exits", "different", "mixed")
@@ -55,6 +59,7 @@ UNITS = {
     "scopes": "steps",
     "vectors": "models",
     "moving": "moves",
+    "faults": "rounds",
 }
 Totals = dict[str, int]
 
@@ -257,6 +262,25 @@ def vectors(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
         torture.add(models=1, wrong=int(recall < 1))
 
 
+def faults(torture: Torture, made: Machine, seed: int, rounds: int) -> None:
+    """The disk fails at its Nth call, for every N of every case; a round is all of them."""
+    writer.LONGEST_LOG = 8
+    # what fails where SQLite can tell nobody, apsw says to the interpreter
+    sys.unraisablehook = lambda _: None
+    disk = Faults()
+    try:
+        for _ in range(rounds):
+            for number, case in enumerate(CASES):
+                for found in nth_call(made.folder / f"{number}-{seed:x}", disk, case):
+                    torture.add(calls=int(found.reached), wrong=len(found.wrong), **dict(found.counts))
+                    if found.wrong:
+                        raise AssertionError("\n".join(found.wrong[:20]))
+            torture.add(rounds=1)
+            seed += 1
+    finally:
+        disk.close()
+
+
 NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
     "kill": kill,
     "term": term,
@@ -270,6 +294,7 @@ NAMES: dict[str, Callable[[Torture, Machine, int, int], None]] = {
     "scopes": scopes,
     "vectors": vectors,
     "moving": moving,
+    "faults": faults,
 }
 
 
