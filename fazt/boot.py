@@ -91,8 +91,9 @@ from kernel.observe import activity, lines_table, log_doors
 from kernel.observe.activity import ActivityJournal
 from kernel.observe.lines import Lines
 from kernel.observe.redact import Redactor
-from kernel.proc import backups, status
+from kernel.proc import backups, soundness, status
 from kernel.proc.backups import Backups
+from kernel.proc.soundness import Soundness
 from kernel.proc.status import Running
 from kernel.proc.supervise import Supervisor, Task
 from kernel.runtime import invoke, stdlib
@@ -188,6 +189,7 @@ PARTS: tuple[ModuleType, ...] = (
     stdlib,
     status,
     backups,
+    soundness,
     openapi,
     gateway,
 )
@@ -290,7 +292,9 @@ class Node:
         self.variants = Variants(self.store, self.content)
         self.backups = Backups(self.jobs, self.store, self.settings, self.clock, migrations(self.parts))
         self.ports.fill(self.backups)
-        self.running.parts["backup"] = self.backups.state
+        self.soundness = Soundness(self.jobs, self.store, self.backups.newest)
+        self.ports.fill(self.soundness)
+        self.running.parts |= {"backup": self.backups.state, "integrity": self.soundness.state}
         Farewell(self.jobs, self.store)
         self.chores = Chores(self.jobs, self.store, self.content, self.variants)
         self.supervisor.add(Task("smaller files", 5, self.chores.ask))
@@ -417,6 +421,7 @@ class Node:
                 raise
 
     async def stop(self) -> None:
+        self.soundness.stop()
         await self.runtime.stop()
         await self.lowering.close()
         await self.jobs.stop()

@@ -103,12 +103,14 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     await server.listen(opened)
     await server.listen_here(own)
     lock.note(run=new_id("run"), socket=str(own), url=site.url, admin_url=site.admin_url, version=__version__)
-    if steps := node.remember_site(site):
+    if (steps := node.remember_site(site)) and not node.store.writer.broken:
         await node.store.write(steps)
     node.checks.expect_code = lambda: node.supervisor.later(node.runtime.open())
+    node.soundness.before_ready()
     node.supervisor.start()
     node.jobs.start()
     announce(await _ready(node, site))
+    node.supervisor.later(node.soundness.check())
     # what is here now stays: looking through it again and again would hold up requests
     gc.collect()
     gc.freeze()
@@ -188,16 +190,20 @@ def attach(node: Node, site: Site) -> Server:
 
 
 async def _ready(node: Node, site: Site) -> dict[str, Any]:
-    entry = node.registry["signin.link"]
-    call = node.caller.call(entry, LOCAL, "cli", None)
-    link: links.SigninLink = await node.driver.invoke(entry, call, {})
+    if node.store.writer.broken:
+        # nothing can be written, a link neither; what is there is answered
+        signin_url = ""
+    else:
+        entry = node.registry["signin.link"]
+        link: links.SigninLink = await node.driver.invoke(entry, node.caller.call(entry, LOCAL, "cli", None), {})
+        signin_url = link.url
     if node.seal.locked:
         logger.warning("secrets are locked", extra={"why": node.seal.why_locked})
     return {
         "event": "ready",
         "url": site.url,
         "admin_url": site.admin_url,
-        "signin_url": link.url,
+        "signin_url": signin_url,
         "db": str(node.path),
         "pid": os.getpid(),
         "version": __version__,

@@ -83,10 +83,18 @@ def _announce(ready: dict[str, Any]) -> None:
         f"\n  Fazt {ready['version']} is running.\n\n"
         f"  Welcome    {ready['url']}\n"
         f"  Dashboard  {ready['admin_url']}\n"
-        f"  Sign in    {ready['signin_url']}\n"
-        f"             (once, within 15 minutes; `fazt signin-link` makes another)\n"
+        f"{_how_to_sign_in(ready)}"
         f"  Data       {ready['db']}\n\n"
         f"  Publish a folder with: fazt deploy DIR{_which(ready['db'])}\n\n"
+    )
+
+
+def _how_to_sign_in(ready: dict[str, Any]) -> str:
+    if not ready["signin_url"]:
+        return "  Read-only  nothing can be written: see `fazt proc status`\n"
+    return (
+        f"  Sign in    {ready['signin_url']}\n"
+        f"             (once, within 15 minutes; `fazt signin-link` makes another)\n"
     )
 
 

@@ -97,6 +97,9 @@ class Backups:
     def all(self) -> list[Kept]:
         return found_in(self.folder)
 
+    def newest(self) -> str | None:
+        return next((kept.name for kept in self.all()), None)
+
     def path(self, name: str) -> Path:
         if not any(kept.name == name for kept in self.all()):
             raise FaztError("NOT_FOUND", f"There is no copy called {name}.", "`fazt backup list` shows them.")

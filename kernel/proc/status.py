@@ -38,12 +38,15 @@ class Running:
     supervisor: Supervisor
     seal: Seal
     server: Server | None = None
-    mode: str = "normal"
     # what else has something to say of how it is
     parts: dict[str, Part] = field(default_factory=dict)
 
     # ends this run and begins the next; there is none where nobody would begin it
     restart: Callable[[], None] | None = None
+
+    @property
+    def mode(self) -> str:
+        return "read-only" if self.store.writer.broken else "normal"
 
     def uptime(self) -> int:
         return (self.clock.now() - self.started_at) // 1000

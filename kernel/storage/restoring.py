@@ -19,6 +19,11 @@ def ready_path(database: Path) -> Path:
     return database.with_name(database.name + ".restore")
 
 
+def damage_path(database: Path) -> Path:
+    """Where it is noted that the file is damaged."""
+    return database.with_name(database.name + ".damaged")
+
+
 def lay_ready(copy: Path, database: Path) -> Copy:
     """Bring a copy to where the next start finds it. The copy itself stays as it is."""
     inspect(copy)
@@ -53,6 +58,7 @@ def finish(database: Path, now: int) -> Path | None:
         Path(f"{database}{suffix}").unlink(missing_ok=True)
     flush(database.parent)
     ready.rename(database)
+    damage_path(database).unlink(missing_ok=True)
     flush(database.parent)
     return kept
 

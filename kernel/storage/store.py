@@ -77,6 +77,9 @@ class Store:
 
     def _prepared(self, migrations: Sequence[Migration], version: str) -> apsw.Connection:
         new = not self.path.exists()
+        # whoever closes it last folds the log in: one that is there was left by a program that was killed
+        log = self.path.with_name(self.path.name + "-wal")
+        self.left_open = log.exists() and log.stat().st_size > 0
         if new:
             # nobody else on the machine may read what people store
             create_private(self.path)

@@ -273,6 +273,7 @@ ENDPOINTS = (
         status=202,
         body={},
     ),
+    endpoint("POST /api/storage/check", "owner", {"sound": True, "found": []}, body={}),
     endpoint("DELETE /api/backups/{name}", "owner", path="/api/backups/{copy}", status=204),
     endpoint("GET /api/config", "owner", [SETTING]),
     endpoint(
