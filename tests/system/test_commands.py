@@ -30,6 +30,7 @@ def node(shared: Machine) -> Node:
         ("vector", "add", "songs", "--content", "high", "--embedding", "[1, 0]"),
     ):
         assert shared.fazt(*words, "--app", "filled", "--db", str(node.db)).code == 0, words
+    assert shared.fazt("backup", "create", "--db", str(node.db)).code == 0
     body = {"slug": "talk", "destination": "https://example.com/"}
     assert node.ask("POST", "/api/redirects", body=body, scope="*").status == 201
     hook = {"name": "Build", "endpoint": "build"}
@@ -200,6 +201,7 @@ LISTS = {
     ("alias", "list"): {"offset", "limit", "total", "has_more"},
     ("env", "list", "--app", "filled"): set(),
     ("stdlib", "list"): {"offset", "limit", "total", "has_more"},
+    ("backup", "list"): set(),
     ("jobs", "list"): {"offset", "limit", "total", "has_more"},
     ("webhooks", "list"): {"offset", "limit", "total", "has_more"},
     ("releases", "--app", "hello"): {"offset", "limit", "total", "has_more"},

@@ -704,7 +704,7 @@ ENDPOINTS = (
             "uptime_seconds": number,
             "apps": 2,
             "started_at": number,
-            "subsystems": {"storage": STATE, "security": STATE, "net": STATE, "tasks": STATE},
+            "subsystems": dict.fromkeys(("storage", "security", "net", "tasks", "backup", "integrity"), STATE),
         },
     ),
     endpoint(

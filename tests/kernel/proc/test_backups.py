@@ -16,8 +16,7 @@ from kernel.base.errors import FaztError
 from kernel.proc import backups as module
 from kernel.proc.backups import Backups
 from kernel.storage import copies
-from tests.kernel.jobs.support import until
-from tests.support import Running
+from tests.support import Running, until
 
 HOUR = 3600
 Usage = collections.namedtuple("Usage", ("total", "used", "free"))
