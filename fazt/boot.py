@@ -14,7 +14,7 @@ from typing import Any
 
 from fazt import __version__
 from fazt.cli import gateway
-from kernel.apps import aliases, apps, env, lineage, root
+from kernel.apps import aliases, apps, env, farewell, lineage, root
 from kernel.apps.caller import Caller
 from kernel.apps.env import EnvValues
 from kernel.apps.farewell import Farewell
@@ -111,7 +111,7 @@ from kernel.security.keys import AppNames, KeyUses
 from kernel.security.passwords import Passwords
 from kernel.security.seal import open_seal
 from kernel.security.secrets import SealedSettings, Secrets
-from kernel.storage import config, facts
+from kernel.storage import config, facts, upkeep
 from kernel.storage.store import open_store
 from kernel.storage.sweep import sweep
 from kernel.syscall import Registry
@@ -122,6 +122,7 @@ from kernel.syscall.plan import Step
 PARTS: tuple[ModuleType, ...] = (
     facts,
     config,
+    upkeep,
     users,
     sessions,
     credentials,
@@ -137,6 +138,7 @@ PARTS: tuple[ModuleType, ...] = (
     aliases,
     root,
     lineage,
+    farewell,
     env,
     kv,
     doc_tables,
@@ -295,7 +297,7 @@ class Node:
         self.soundness = Soundness(self.jobs, self.store, self.backups.newest)
         self.ports.fill(self.soundness)
         self.running.parts |= {"backup": self.backups.state, "integrity": self.soundness.state}
-        Farewell(self.jobs, self.store)
+        self.ports.fill(Farewell(self.jobs, self.store))
         self.chores = Chores(self.jobs, self.store, self.content, self.variants)
         self.supervisor.add(Task("smaller files", 5, self.chores.ask))
         self.ports.fill(KnownReleases(self.store), Releases)

@@ -39,3 +39,16 @@ async def test_a_deleted_app_goes_after_thirty_days_with_all_of_its_rows(tmp_pat
         assert [row[0] for row in content["app_kv"]] == [kept.id]
         assert {row[0] for row in content["aliases"]} == {"kept"}
         assert (await node.run("apps.restore", app=kept.id)).id == kept.id
+
+
+async def test_by_hand_it_may_be_sooner(tmp_path: Path) -> None:
+    async with running(tmp_path / "data.db") as node:
+        gone = await node.run("apps.create", slug="gone")
+        await node.run("storage.kv.set", app=gone.id, key="a", value=1)
+        await node.run("apps.delete", app=gone.id)
+        node.clock.advance(2 * DAY)
+        assert (await node.run("storage.cleanup")).apps == 0
+        assert (await node.run("storage.cleanup", older_than="3d")).apps == 0
+        assert (await node.run("storage.cleanup", older_than="1d")).apps == 1
+        content = node.content()
+        assert content["apps"] == content["app_kv"] == []

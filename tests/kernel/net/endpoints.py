@@ -273,6 +273,11 @@ ENDPOINTS = (
         status=202,
         body={},
     ),
+    endpoint("POST /api/storage/vacuum", "owner", {"bytes_before": number, "bytes_after": number}, body={}),
+    endpoint("POST /api/storage/cleanup", "admin", {"apps": 0}, body={}),
+    endpoint(
+        "GET /api/storage/migrations", "owner", [{"name": text, "applied_at": number, "program_version": "0.1.0"}]
+    ),
     endpoint("POST /api/storage/check", "owner", {"sound": True, "found": []}, body={}),
     endpoint("DELETE /api/backups/{name}", "owner", path="/api/backups/{copy}", status=204),
     endpoint("GET /api/config", "owner", [SETTING]),

@@ -23,8 +23,9 @@ MIXED = [["read", "deploy:other"], ["deploy:other", "deploy:shop"], ["read", "de
 CHANGES = {e.route for e in ENDPOINTS if e.writes and not e.any_key}
 # what runs an app's code changes whatever the code changes; what waits for others might write in the end
 RUNS = {"apps.run", "storage.vector.query"}
-# what changes files beside the data file, or looks through it
-BESIDE = {"backup.create", "backup.verify", "backup.delete", "backup.restore", "storage.check"}
+# what looks after the data file, or changes files beside it
+BESIDE = {f"backup.{name}" for name in ("create", "verify", "delete", "restore")}
+BESIDE |= {f"storage.{name}" for name in ("check", "vacuum", "cleanup")}
 # what is asked in a body, because it is too long for an address
 ASKS = {f"storage.{name}" for name in ("ds.query", "ds.count", "ds.aggregate", "ds.explain", "vector.search")}
 OWNERS = {e.route for e in ENDPOINTS if e.role == "owner"}
