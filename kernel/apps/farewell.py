@@ -12,7 +12,7 @@ from kernel.jobs.jobs import Jobs
 from kernel.jobs.kinds import Job
 from kernel.storage.store import Store
 from kernel.syscall import Call, syscall
-from kernel.syscall.plan import Later, Write
+from kernel.syscall.plan import Write
 from kernel.syscall.words import Duration
 
 KIND = "apps.farewell"
@@ -56,13 +56,9 @@ class Cleaned(Struct):
     http="POST /api/storage/cleanup",
     cli="storage cleanup",
     js=False,
-    weight=7,
+    weight=6,
     confirm="Apps that were deleted before that are gone for good.",
 )
-def storage_cleanup(call: Call, *, older_than: Duration = Duration(PATIENCE)) -> Later[Cleaned]:
+async def storage_cleanup(call: Call, *, older_than: Duration = Duration(PATIENCE)) -> Cleaned:
     """Remove for good what was deleted longer ago than that. It happens by itself each day, after thirty days."""
-
-    async def cleaned() -> Cleaned:
-        return Cleaned(await call.use(Farewell).clean(older_than))
-
-    return Later(cleaned)
+    return Cleaned(await call.use(Farewell).clean(older_than))

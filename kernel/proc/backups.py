@@ -26,7 +26,6 @@ from kernel.storage.copying import copy
 from kernel.storage.store import Store, backup_folder
 from kernel.syscall import Call, Line, syscall
 from kernel.syscall.call import LOCAL
-from kernel.syscall.plan import Later
 
 EVERY_DAY = Setting("backup.daily", bool, True, "A copy of the data file is made each day.")
 KEEP_DAYS = Setting("backup.keep_daily", int, 7, "Of so many days the last copy stays.", least=1, most=366)
@@ -104,6 +103,9 @@ class Backups:
         if not any(kept.name == name for kept in self.all()):
             raise FaztError("NOT_FOUND", f"There is no copy called {name}.", "`fazt backup list` shows them.")
         return self.folder / name
+
+    def remove(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
 
     async def make(self, kind: str) -> Backup:
         now, taken = self._clock.now(), {kept.at for kept in self.all()}
@@ -201,9 +203,10 @@ def _here(call: Call, path: FilePath | None) -> Path | None:
         return None
     if call.who != LOCAL:
         raise FaztError("FORBIDDEN", "A path counts on the node's own machine only.", "Leave it out.")
-    if not Path(path).is_absolute():
+    target = Path(path)
+    if not target.is_absolute():
         raise invalid("output", "must begin at the root of the file system")
-    return Path(path)
+    return target / name_of(call.now, MANUAL) if target.is_dir() else target
 
 
 @syscall("backup.list", role="owner", http="GET /api/backups", cli="backup list", js=False)
@@ -213,29 +216,23 @@ def backup_list(call: Call) -> list[Backup]:
     return [_shown(backups, kept) for kept in backups.all()]
 
 
-@syscall("backup.create", role="owner", http="POST /api/backups -> 201", cli="backup create", js=False, weight=7)
-def backup_create(call: Call, *, output: FilePath | None = None) -> Later[Backup]:
+@syscall("backup.create", role="owner", http="POST /api/backups -> 201", cli="backup create", js=False, weight=6)
+async def backup_create(call: Call, *, output: FilePath | None = None) -> Backup:
     """Make a copy of the data file now, while it is in use. It is looked through before it counts.
 
     It lies beside the file, or where `output` says; that only who is on the node's machine may say.
     """
     backups, target = call.use(Backups), _here(call, output)
-    if target and target.is_dir():
-        target = target / name_of(call.now, MANUAL)
-    return Later(lambda: backups.make_at(target) if target else backups.make(MANUAL))
+    return await (backups.make_at(target) if target else backups.make(MANUAL))
 
 
 @syscall("backup.verify", role="owner", http="POST /api/backups/{name}/verify", cli="backup verify <name>", js=False)
-def backup_verify(call: Call, name: BackupName) -> Later[Verified]:
+async def backup_verify(call: Call, name: BackupName) -> Verified:
     """Look through a copy: every page of it, and whether it fits this program."""
     backups = call.use(Backups)
     path = backups.path(name)
-
-    async def looked() -> Verified:
-        found, lacks, unknown = await backups.store.aside(lambda: backups.verified(path))
-        return Verified(name, found.bytes, found.version, found.node, len(found.migrations), lacks, unknown)
-
-    return Later(looked)
+    found, lacks, unknown = await backups.store.aside(lambda: backups.verified(path))
+    return Verified(name, found.bytes, found.version, found.node, len(found.migrations), lacks, unknown)
 
 
 @syscall(
@@ -244,16 +241,11 @@ def backup_verify(call: Call, name: BackupName) -> Later[Verified]:
     http="DELETE /api/backups/{name} -> 204",
     cli="backup delete <name>",
     js=False,
-    weight=7,
+    weight=6,
 )
-def backup_delete(call: Call, name: BackupName) -> Later[None]:
+async def backup_delete(call: Call, name: BackupName) -> None:
     """Remove a copy."""
-    path = call.use(Backups).path(name)
-
-    async def removed() -> None:
-        path.unlink(missing_ok=True)
-
-    return Later(removed)
+    call.use(Backups).remove(name)
 
 
 @syscall(
@@ -262,18 +254,14 @@ def backup_delete(call: Call, name: BackupName) -> Later[None]:
     http="POST /api/backups/{name}/restore -> 202",
     cli="backup restore <name>",
     js=False,
-    weight=9,
+    weight=6,
     confirm="A copy takes the place of the data file; what was written since is in the file beside it only.",
 )
-def backup_restore(call: Call, name: BackupName, *, force: bool = False) -> Later[Verified]:
+async def backup_restore(call: Call, name: BackupName, *, force: bool = False) -> Verified:
     """Put a copy in the place of the data file: the node starts again with it. The file as it was stays beside it."""
     backups, running = call.use(Backups), call.use(Running)
     path = backups.path(name)
-
-    async def laid_ready() -> Verified:
-        found, lacks, unknown = await backups.store.aside(lambda: backups.lay_ready(path, force))
-        if running.restart:
-            running.restart()
-        return Verified(name, found.bytes, found.version, found.node, len(found.migrations), lacks, unknown)
-
-    return Later(laid_ready)
+    found, lacks, unknown = await backups.store.aside(lambda: backups.lay_ready(path, force))
+    if running.restart:
+        running.restart()
+    return Verified(name, found.bytes, found.version, found.node, len(found.migrations), lacks, unknown)

@@ -25,7 +25,6 @@ from kernel.storage.disk import create_private, flush
 from kernel.storage.restoring import damage_path
 from kernel.storage.store import Store
 from kernel.syscall import Call, syscall
-from kernel.syscall.plan import Later
 
 KIND, LANE = "storage.check", "checks"
 WEEK_SECONDS = parse_duration("7d") / 1000
@@ -133,6 +132,6 @@ def _note(path: Path, found: list[str]) -> None:
 
 
 @syscall("storage.check", role="owner", http="POST /api/storage/check", cli="storage check", js=False, weight=3)
-def storage_check(call: Call) -> Later[Checked]:
+async def storage_check(call: Call) -> Checked:
     """Look through the data file: every page of it, and whether each stored file is what its hash says."""
-    return Later(call.use(Soundness).check)
+    return await call.use(Soundness).check()

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from kernel.storage.store import Store
 from kernel.syscall import Call, syscall
-from kernel.syscall.plan import Later
 
 
 class Compacted(Struct):
@@ -33,20 +32,16 @@ def _compact(connection: apsw.Connection) -> bool:
     return False
 
 
-@syscall("storage.vacuum", role="owner", http="POST /api/storage/vacuum", cli="storage vacuum", js=False, weight=7)
-def storage_vacuum(call: Call) -> Later[Compacted]:
+@syscall("storage.vacuum", role="owner", http="POST /api/storage/vacuum", cli="storage vacuum", js=False, weight=6)
+async def storage_vacuum(call: Call) -> Compacted:
     """Rewrite the data file without what was deleted. Writes wait until it is done; reads do not.
 
     It needs as much free disk as the file takes. Copies that were made before hold what they held.
     """
     store = call.use(Store)
-
-    async def compacted() -> Compacted:
-        before = store.size()
-        await store.errand(_compact)
-        return Compacted(before, store.size())
-
-    return Later(compacted)
+    before = store.size()
+    await store.errand(_compact)
+    return Compacted(before, store.size())
 
 
 @syscall("storage.migrate", role="owner", http="GET /api/storage/migrations", cli="storage migrate", js=False)

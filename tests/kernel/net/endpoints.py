@@ -263,8 +263,18 @@ VERIFIED = {
 
 ENDPOINTS = (
     endpoint("GET /api/backups", "owner", [BACKUP], methods=("GET", "POST")),
-    endpoint("POST /api/backups", "owner", BACKUP, status=201, body={}, methods=("GET", "POST")),
-    endpoint("POST /api/backups/{name}/verify", "owner", VERIFIED, path="/api/backups/{copy}/verify", body={}),
+    endpoint(
+        "POST /api/backups", "owner", BACKUP, status=201, body={}, methods=("GET", "POST"), writes=True, looks=True
+    ),
+    endpoint(
+        "POST /api/backups/{name}/verify",
+        "owner",
+        VERIFIED,
+        path="/api/backups/{copy}/verify",
+        body={},
+        writes=True,
+        looks=True,
+    ),
     endpoint(
         "POST /api/backups/{name}/restore",
         "owner",
@@ -272,14 +282,23 @@ ENDPOINTS = (
         path="/api/backups/{copy}/restore",
         status=202,
         body={},
+        writes=True,
+        looks=True,
     ),
-    endpoint("POST /api/storage/vacuum", "owner", {"bytes_before": number, "bytes_after": number}, body={}),
-    endpoint("POST /api/storage/cleanup", "admin", {"apps": 0}, body={}),
+    endpoint(
+        "POST /api/storage/vacuum",
+        "owner",
+        {"bytes_before": number, "bytes_after": number},
+        body={},
+        writes=True,
+        looks=True,
+    ),
+    endpoint("POST /api/storage/cleanup", "admin", {"apps": 0}, body={}, writes=True, looks=True),
     endpoint(
         "GET /api/storage/migrations", "owner", [{"name": text, "applied_at": number, "program_version": "0.1.0"}]
     ),
-    endpoint("POST /api/storage/check", "owner", {"sound": True, "found": []}, body={}),
-    endpoint("DELETE /api/backups/{name}", "owner", path="/api/backups/{copy}", status=204),
+    endpoint("POST /api/storage/check", "owner", {"sound": True, "found": []}, body={}, writes=True, looks=True),
+    endpoint("DELETE /api/backups/{name}", "owner", path="/api/backups/{copy}", status=204, writes=True, looks=True),
     endpoint("GET /api/config", "owner", [SETTING]),
     endpoint(
         "GET /api/config/{name}", "owner", SETTING, path="/api/config/node.name", methods=("GET", "PUT", "DELETE")

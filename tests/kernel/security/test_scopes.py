@@ -23,9 +23,6 @@ MIXED = [["read", "deploy:other"], ["deploy:other", "deploy:shop"], ["read", "de
 CHANGES = {e.route for e in ENDPOINTS if e.writes and not e.any_key}
 # what runs an app's code changes whatever the code changes; what waits for others might write in the end
 RUNS = {"apps.run", "storage.vector.query"}
-# what looks after the data file, or changes files beside it
-BESIDE = {f"backup.{name}" for name in ("create", "verify", "delete", "restore")}
-BESIDE |= {f"storage.{name}" for name in ("check", "vacuum", "cleanup")}
 # what is asked in a body, because it is too long for an address
 ASKS = {f"storage.{name}" for name in ("ds.query", "ds.count", "ds.aggregate", "ds.explain", "vector.search")}
 OWNERS = {e.route for e in ENDPOINTS if e.role == "owner"}
@@ -77,7 +74,7 @@ def changes(declared: Declaration) -> bool:
 
 def test_the_table_says_the_same_of_every_route() -> None:
     by_route = {f"{d.route.method} {d.route.path}": d for d in registry().declared if d.route}
-    assert {route for route, d in by_route.items() if changes(d) and d.name not in BESIDE} == CHANGES
+    assert {route for route, d in by_route.items() if changes(d)} == CHANGES
     assert {route for route, d in by_route.items() if d.role == "owner"} == OWNERS
 
 
