@@ -16,12 +16,13 @@ from kernel.base.units import format_size, parse_duration
 from kernel.jobs.jobs import Jobs
 from kernel.jobs.kinds import Job
 from kernel.observe import log
-from kernel.proc.retention import DAILY, MANUAL, Kept, found_in, name_of, surplus
+from kernel.proc.retention import surplus
 from kernel.proc.state import State
 from kernel.proc.status import Running
 from kernel.storage import copies, restoring
 from kernel.storage.connection import in_words
 from kernel.storage.copies import Copy
+from kernel.storage.copy_names import DAILY, MANUAL, Kept, found_in, name_of
 from kernel.storage.copying import copy
 from kernel.storage.store import Store, backup_folder
 from kernel.syscall import Call, Line, syscall

@@ -7,16 +7,20 @@ until all of it is on the disk and was looked through, so a name that is there s
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 
 from kernel.base.errors import FaztError
 from kernel.storage.copies import Copy, inspect
 from kernel.storage.disk import also_named, create_private, flush
-from kernel.storage.store import Store
+
+if TYPE_CHECKING:
+    from kernel.storage.store import Store
 
 PAGES = 256  # 2 MiB, a few milliseconds
 Told = Callable[[int, int], None]
@@ -32,8 +36,17 @@ class Copying:
         self.unwanted = False
 
     def part(self, source: apsw.Connection) -> bool:
-        if self.unwanted:
-            return False
+        done = True
+        try:
+            if not self.unwanted:
+                done = self._step(source)
+        finally:
+            # on the thread that opened it, which nobody else can be in the middle of
+            if done:
+                self.close()
+        return not done
+
+    def _step(self, source: apsw.Connection) -> bool:
         if self._backup is None:
             self._into = apsw.Connection(str(self._target))
             # until it is whole it is worth nothing: then it is written to the disk as one
@@ -43,13 +56,14 @@ class Copying:
         done = self._backup.step(PAGES)
         if self._told:
             self._told(self._backup.page_count - self._backup.remaining, self._backup.page_count)
-        return not done
+        return done
 
     def close(self) -> None:
         """Also of one that failed half-way; that it did has been said."""
         with contextlib.suppress(apsw.Error):
             if self._backup:
                 self._backup.close(True)
+        with contextlib.suppress(apsw.Error):
             if self._into:
                 self._into.close(True)
 
@@ -63,11 +77,13 @@ async def copy(store: Store, target: Path, told: Told | None = None) -> Copy:
         copying = Copying(part, told)
         try:
             await store.errand(copying.part)
-        except BaseException:
+        except asyncio.CancelledError:
+            # the writer may be in the middle of it
             copying.unwanted = True
             raise
-        finally:
-            await store.aside(copying.close)
+        except BaseException:
+            copying.close()
+            raise
 
         def kept() -> Copy:
             found = inspect(part)

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from kernel.storage.copies import Copy, inspect
-from kernel.storage.disk import also_named, create_private, flush
+from kernel.storage.disk import also_named, create_private, flush, give_to_owner_of
 
 
 def ready_path(database: Path) -> Path:
@@ -32,6 +32,7 @@ def lay_ready(copy: Path, database: Path) -> Copy:
     try:
         part.unlink(missing_ok=True)
         create_private(part)
+        give_to_owner_of(database, part)
         shutil.copyfile(copy, part)
         flush(part)
         # looked through where it lies now: the copy may have changed meanwhile, or been read wrongly

@@ -28,7 +28,9 @@ from kernel.storage.connection import (
     understood,
     within,
 )
-from kernel.storage.disk import create_private
+from kernel.storage.copy_names import PRE_MIGRATION, found_in, name_of
+from kernel.storage.copying import Copying
+from kernel.storage.disk import create_private, flush
 from kernel.storage.hot import Hot
 from kernel.storage.inside import is_late
 from kernel.storage.scoped import ScopedStore
@@ -107,15 +109,14 @@ class Store:
         folder = backup_folder(self.path)
         for made in (folder.parent, folder):
             made.mkdir(exist_ok=True, mode=0o700)
-        stamp = self.clock.now()
-        target = folder / f"data-{stamp}-pre-migration.db"
+        target = folder / name_of(self.clock.now(), PRE_MIGRATION)
         create_private(target)
-        copy = apsw.Connection(str(target))
-        with copy.backup("main", connection, "main") as backup:
-            backup.step()
-        copy.close()
-        for old in sorted(folder.glob("data-*-pre-migration.db"))[:-KEEP_PRE_MIGRATION]:
-            old.unlink()
+        copying = Copying(target)
+        while copying.part(connection):
+            pass
+        flush(target)
+        for old in [kept for kept in found_in(folder) if kept.kind == PRE_MIGRATION][KEEP_PRE_MIGRATION:]:
+            (folder / old.name).unlink()
 
     # --- reads
 

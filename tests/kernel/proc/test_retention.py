@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.proc.retention import DAILY, MANUAL, Kept, found_in, name_of, surplus
+from kernel.proc.retention import surplus
+from kernel.storage.copy_names import DAILY, MANUAL, Kept, found_in, name_of
 
 HOUR, DAY = 3_600_000, 24 * 3_600_000
 NOW = int(datetime(2026, 11, 21, 3, tzinfo=UTC).timestamp()) * 1000

@@ -15,6 +15,7 @@ from kernel.base.errors import FaztError
 from kernel.base.tables import TABLES, Migration, Table
 from kernel.storage import schema
 from kernel.storage.connection import APPLICATION_ID
+from kernel.storage.copy_names import name_of
 from kernel.storage.schema import STORAGE, check, checksum, lint
 from kernel.storage.store import KEEP_PRE_MIGRATION, open_store
 
@@ -348,7 +349,7 @@ def test_before_migrating_a_copy_is_made_that_opens_and_holds_what_was_there(tmp
     assert copies(tmp_path) == []
     make(tmp_path, migrations=later(1), clock=ManualClock(now=7)).close()
     (copy,) = copies(tmp_path)
-    assert copy.name == "data-7-pre-migration.db"
+    assert copy.name == "data-19700101T000000.007Z-pre-migration.db"
     (tmp_path / "old").mkdir()
     copy.rename(tmp_path / "old" / "data.db")
     old = make(tmp_path / "old")
@@ -367,14 +368,14 @@ def test_the_five_newest_copies_are_kept_and_nothing_else_is_touched(tmp_path: P
     clock = ManualClock(now=1_000)
     make(tmp_path, clock=clock).close()
     (tmp_path / "backups" / "data").mkdir(parents=True)
-    (tmp_path / "backups" / "data" / "data-1-daily.db").touch()
+    (tmp_path / "backups" / "data" / name_of(1, "daily")).touch()
     for n in range(1, 8):
         clock.advance(1)
         make(tmp_path, migrations=later(n), clock=clock).close()
     assert KEEP_PRE_MIGRATION == 5
     assert [copy.name for copy in copies(tmp_path)] == [
-        "data-1-daily.db",
-        *(f"data-{1_000 + n * 1_000}-pre-migration.db" for n in range(3, 8)),
+        name_of(1, "daily"),
+        *(name_of(1_000 + n * 1_000, "pre-migration") for n in range(3, 8)),
     ]
 
 

@@ -1,0 +1,43 @@
+"""What copies of the file are called: when each was made, and why. Their names sort as they were made."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+DAILY, MANUAL, PRE_MIGRATION = "daily", "manual", "pre-migration"
+_NAME = re.compile(r"data-(\d{8}T\d{6})\.(\d{3})Z-([a-z][a-z-]{0,30}[a-z])\.db")
+
+
+class Kept(NamedTuple):
+    """A copy, by its name: when it was made, and why."""
+
+    name: str
+    at: int
+    kind: str
+    bytes: int
+
+
+def name_of(at: int, kind: str) -> str:
+    return f"data-{moment(at):%Y%m%dT%H%M%S}.{at % 1000:03}Z-{kind}.db"
+
+
+def found_in(folder: Path) -> list[Kept]:
+    """The copies there, the newest first."""
+    found = []
+    for path in folder.glob("data-*.db") if folder.is_dir() else ():
+        named = _NAME.fullmatch(path.name)
+        if named and path.is_file():
+            try:
+                made = datetime.strptime(named[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            at = int(made.timestamp()) * 1000 + int(named[2])
+            found.append(Kept(path.name, at, named[3], path.stat().st_size))
+    return sorted(found, key=lambda kept: (kept.at, kept.name), reverse=True)
+
+
+def moment(at: int) -> datetime:
+    return datetime.fromtimestamp(at // 1000, UTC)
