@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import hashlib
 import os
@@ -106,6 +107,7 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
     if (steps := node.remember_site(site)) and not node.store.writer.broken:
         await node.store.write(steps)
     node.checks.expect_code = lambda: node.supervisor.later(node.runtime.open())
+    node.backups.tidy()
     node.soundness.before_ready()
     node.supervisor.start()
     node.jobs.start()
@@ -122,7 +124,15 @@ async def _serve(node: Node, lock: FileLock, announce: Callable[[dict[str, Any]]
         sockets.hand_over(opened)
     await server.drain(DRAIN_SECONDS)
     await node.stop()
+    ignore_restart()
     return bool(again)
+
+
+def ignore_restart() -> None:
+    """Until the node can be asked to start again: the usual answer to this signal is to end. Holds over exec."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def attach(node: Node, site: Site) -> Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -15,9 +16,9 @@ from fazt.cli.project import Invocation
 from fazt.client.reach import meant
 from kernel.base.clock import Clock
 from kernel.base.errors import FaztError
-from kernel.proc.backups import refuse_strange
-from kernel.security.seal import key_path
-from kernel.storage import copies, restoring
+from kernel.proc.backups import acceptance
+from kernel.security.seal import key_path, open_seal
+from kernel.storage import restoring
 from kernel.storage.lock import hold, holder
 from kernel.storage.store import backup_folder
 
@@ -49,24 +50,47 @@ def restore(ctx: click.Context, copy: str, force: bool, confirm: bool) -> int:
         raise FaztError("CONFIRMATION_REQUIRED", str(entry.declared.confirm), "Confirm with --confirm.")
     database = chosen.database.resolve()
     path = Path(copy) if Path(copy).exists() else backup_folder(database) / copy
-    found = copies.inspect(path)
-    lacks, unknown = copies.compare(found, migrations())
-    refuse_strange(path, lacks, unknown, force)
+    before = set(_replaced(database))
     held = holder(database)
+    accept = acceptance(migrations(), force)
     if held and held.get("socket"):
-        restoring.lay_ready(path, database)
-        start_again(database, held)
-        kept = None
+        found = restoring.lay_ready(path, database, accept)
+        _taken_up(database)
     else:
         with hold(database):
-            restoring.lay_ready(path, database)
-            kept = restoring.finish(database, Clock().now())
-    old = kept or max(database.parent.glob(f"{database.name}.replaced-*[0-9]"), default=None)
+            found = restoring.lay_ready(path, database, accept)
+            restoring.finish(database, Clock().now())
+    old = max(set(_replaced(database)) - before, default=None)
     if style_of(ctx.obj) == "json":
         shown = {"database": str(database), "copy": str(path), "replaced": str(old) if old else None}
         output.show("backup.restore", {**shown, "node_id": found.node}, None, "json")
     else:
         output.say(f"{database} is now the copy {path.name}.{f' The file before it: {old}' if old else ''}")
-    if not key_path(database).exists():
+    if found.key_id and open_seal(database, found.key_id, os.environ).locked:
         output.say(f"Its secrets are locked: put the key it was made with at {key_path(database)}.")
     return 0
+
+
+def _replaced(database: Path) -> list[Path]:
+    return list(database.parent.glob(f"{database.name}.replaced-*[0-9]"))
+
+
+def _taken_up(database: Path) -> None:
+    """Have the node that runs take up what was laid ready; if it cannot be told, nothing shall happen later."""
+    try:
+        while restoring.ready_path(database).exists():
+            held = holder(database)
+            if held and held.get("socket"):
+                start_again(database, held)
+            else:
+                # it is starting or stopping: whoever opens the file next takes it up
+                Clock().pause(0.05)
+                if holder(database) is None:
+                    with hold(database):
+                        restoring.finish(database, Clock().now())
+    except FaztError as error:
+        if not restoring.ready_path(database).exists():
+            hint = f"If it does not come back, the file before it is beside it: {database.name}.replaced-…"
+            raise FaztError(error.code, error.message, f"{error.hint or ''} {hint}".strip()) from None
+        restoring.call_off(database)
+        raise

@@ -49,6 +49,8 @@ def _database(ctx: click.Context) -> Path:
 @click.pass_context
 def up(ctx: click.Context, domain: str | None, port: int | None, listen: str | None, debug: bool) -> int:
     """Start a node in the foreground; makes the data file if there is none."""
+    # asked to start again before it runs: it is starting
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     from fazt.serve import serve
     from kernel.observe import log
 
@@ -232,7 +234,7 @@ def start(ctx: click.Context, domain: str | None, port: int | None, listen: str 
     said: dict[str, Any] = (
         msgspec.json.decode(line) if line else {"event": "failed", "error": {"message": f"see {journal}"}}
     )
-    if said["event"] != "ready":
+    if said.get("event") != "ready":
         error = said["error"]
         raise FaztError(
             error.get("code", "INTERNAL_ERROR"), error["message"], error.get("hint"), **error.get("details", {})

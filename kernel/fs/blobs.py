@@ -10,7 +10,7 @@ import collections
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from kernel.base.errors import FaztError
 from kernel.base.json import to_text
@@ -149,7 +149,13 @@ def begun(store: Store, hashes: Iterable[str]) -> dict[str, tuple[int, set[int]]
     return found
 
 
-def verified(store: Store, sha256: str, id: int, size: int) -> str | None:
+class Rows(Protocol):
+    """A store, or a copy of its file."""
+
+    def rows(self, read: Read, **params: Any) -> list[Any]: ...
+
+
+def verified(store: Rows, sha256: str, id: int, size: int) -> str | None:
     """The cid of a blob whose pieces are all here; None when they are not what the hash says. Reads all of it."""
     hashed, nodes, length = hashlib.sha256(), [], 0
     for n in range(pieces_of(size)):

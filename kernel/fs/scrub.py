@@ -8,7 +8,6 @@ from kernel.base.tables import Read
 from kernel.fs import blobs
 from kernel.fs.releases import RELEASES
 from kernel.fs.trees import TREE_FILES
-from kernel.storage.store import Store
 
 SLICE = 100
 NEXT = Read(f"""select id, lower(hex(sha256)), size from {{{blobs.BLOBS.name}}}
@@ -18,7 +17,7 @@ USED = Read(f"""select r.app_id, f.path from {{{TREE_FILES.name}}} f join {{{REL
 where f.blob_id = :id order by r.n desc limit 1""")
 
 
-def damaged(store: Store, wanted: Callable[[], bool]) -> Iterator[str]:
+def damaged(store: blobs.Rows, wanted: Callable[[], bool]) -> Iterator[str]:
     """What is not: where it is used, or its hash. Ends when nobody wants it any more."""
     after = 0
     while rows := store.rows(NEXT, after=after):

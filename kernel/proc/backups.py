@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from kernel.base.errors import FaztError, invalid
 from kernel.base.settings import Setting, Settings
 from kernel.base.tables import Migration
 from kernel.base.units import format_size, parse_duration
+from kernel.fs import scrub
 from kernel.jobs.jobs import Jobs
 from kernel.jobs.kinds import Job
 from kernel.observe import log
@@ -21,9 +23,10 @@ from kernel.proc.state import State
 from kernel.proc.status import Running
 from kernel.storage import copies, restoring
 from kernel.storage.connection import in_words
-from kernel.storage.copies import Copy
+from kernel.storage.copies import Copy, Opened
 from kernel.storage.copy_names import DAILY, MANUAL, Kept, found_in, name_of
 from kernel.storage.copying import copy
+from kernel.storage.disk import remove_parts
 from kernel.storage.store import Store, backup_folder
 from kernel.syscall import Call, Line, syscall
 from kernel.syscall.call import LOCAL
@@ -41,6 +44,7 @@ SHARE = Setting(
 )
 STALE = Setting("backup.stale", "duration", "48h", "Health complains when the last copy is older.", least=3_600_000)
 
+MOST_FOUND = 5
 KIND, LANE = "backup.daily", "backups"
 LOOK_SECONDS, LONGEST = 3600, 24 * 3600.0
 # made each day at about the same time: a look may come a little early
@@ -106,7 +110,15 @@ class Backups:
         return self.folder / name
 
     def remove(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)
+        self._forget(self.path(name))
+
+    @staticmethod
+    def _forget(path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """What a program that was killed left half-way. Only the one that holds the file may say so."""
+        remove_parts(self.folder)
 
     async def make(self, kind: str) -> Backup:
         now, taken = self._clock.now(), {kept.at for kept in self.all()}
@@ -122,17 +134,22 @@ class Backups:
 
     async def _made(self, target: Path, kind: str, now: int) -> Backup:
         made = await copy(self.store, target)
+        try:
+            await self.store.aside(lambda: refuse_damaged(target, target))
+        except BaseException:
+            # what it was made from is damaged: it must not push out those that are not
+            self._forget(target)
+            raise
         return Backup(target.name, kind, now, made.bytes, str(target))
 
     def verified(self, path: Path) -> tuple[Copy, list[str], list[str]]:
         found = copies.inspect(path)
+        refuse_damaged(path, path)
         return found, *copies.compare(found, self._migrations)
 
     def lay_ready(self, path: Path, force: bool) -> tuple[Copy, list[str], list[str]]:
-        found, lacks, unknown = self.verified(path)
-        refuse_strange(path, lacks, unknown, force)
-        restoring.lay_ready(path, self.store.path)
-        return found, lacks, unknown
+        found = restoring.lay_ready(path, self.store.path, acceptance(self._migrations, force))
+        return found, *copies.compare(found, self._migrations)
 
     def state(self) -> State:
         """As health shows it."""
@@ -181,17 +198,40 @@ class Backups:
             logger.info("a copy was removed", extra={"copy": kept.name})
 
 
+def refuse_damaged(path: Path, at: Path) -> None:
+    """Stored files that are no longer what their hashes say; pages alone do not tell."""
+    opened = Opened(at)
+    try:
+        found = list(itertools.islice(scrub.damaged(opened, lambda: True), MOST_FOUND))
+    finally:
+        opened.close()
+    if found:
+        raise FaztError(
+            "STORAGE_ERROR", f"{path} is damaged: {'; '.join(found)}.", "Take another copy: `fazt backup list`."
+        )
+
+
+def acceptance(migrations: Iterable[Migration], force: bool) -> Callable[[Copy, Path], None]:
+    """Whether a copy may take the place of the file."""
+
+    def accept(found: Copy, at: Path) -> None:
+        refuse_strange(found.path, *copies.compare(found, migrations), force)
+        refuse_damaged(found.path, at)
+
+    return accept
+
+
 def refuse_strange(path: Path, lacks: list[str], unknown: list[str], force: bool) -> None:
     """A copy of another shape: it can be used, but nobody should be surprised by it."""
     if force or not (lacks or unknown):
         return
     if unknown:
         why, hint = (
-            f"{len(unknown)} steps newer than this program",
+            f"newer than this program ({len(unknown)} steps)",
             "Upgrade first, or add --force: the rest of it works.",
         )
     else:
-        why, hint = f"{len(lacks)} steps older than this program", "Add --force: the start brings it up to date."
+        why, hint = f"older than this program ({len(lacks)} steps)", "Add --force: the start brings it up to date."
     raise FaztError("SCHEMA_MISMATCH", f"{path}: the shape of this copy is {why}.", hint, lacks=lacks, unknown=unknown)
 
 

@@ -44,6 +44,19 @@ def open_writer(path: Path) -> apsw.Connection:
     return connection
 
 
+def fold(path: Path) -> None:
+    """Bring the log of a file that nobody has open into it."""
+    connection = open_file(path)
+    try:
+        # only who has read knows of a log
+        connection.execute("select count(*) from sqlite_schema").fetchall()
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:
+        raise FaztError("STORAGE_ERROR", f"{path} is damaged: {error}.", "Take another copy.") from error
+    finally:
+        connection.close()
+
+
 def open_reader(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     _common(connection)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import apsw
 from msgspec import Struct
 
 from kernel.base.errors import FaztError
-from kernel.base.tables import Migration
+from kernel.base.tables import Migration, Read
 from kernel.storage import schema
 from kernel.storage.connection import APPLICATION_ID
 
@@ -25,15 +26,33 @@ class Copy(Struct):
     bytes: int
     version: str  # of the program that changed its shape last
     node: str
+    key_id: str  # of the key its secrets are sealed with
     migrations: dict[str, str]  # name -> checksum
 
 
-def inspect(path: Path) -> Copy:
-    """Look through all of it. It is not changed, and nothing is made beside it."""
-    size = _size(path)
-    connection = apsw.Connection(
-        f"file:{quote(os.fspath(path.absolute()))}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    )
+class Opened:
+    """A copy whose rows are read by declared statements; it is not changed, and nothing is made beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = apsw.Connection(
+            f"file:{quote(os.fspath(path.absolute()))}?immutable=1",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
+
+    def rows(self, read: Read, **params: Any) -> list[Any]:
+        try:
+            return self.connection.execute(read.sql, params).fetchall()
+        except apsw.SQLError:
+            return []  # an older one has no such table
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def inspect(path: Path, called: Path | None = None) -> Copy:
+    """Look through all of it; `called` is what a person knows it as."""
+    size, opened = _size(path), Opened(path)
+    path, connection = called or path, opened.connection
     try:
         # what somebody else put into it must not run
         connection.pragma("trusted_schema", False)
@@ -50,17 +69,33 @@ def inspect(path: Path) -> Copy:
         if found != ["ok"]:
             raise _damaged(path, "; ".join(found)[:500])
         last = connection.execute("select program_version from schema_migrations order by id desc limit 1").get
-        return Copy(path, size, str(last), _node(connection), done)
+        return Copy(path, size, str(last), _fact(connection, "node.id"), _fact(connection, "seal.key_id"), done)
     except (apsw.Error, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
     finally:
-        connection.close()
+        opened.close()
 
 
-def _node(connection: apsw.Connection) -> str:
+def _fact(connection: apsw.Connection, name: str) -> str:
     if not connection.execute("select 1 from sqlite_schema where name = 'facts'").fetchall():
         return ""
-    return str(connection.execute("select value from facts where name = 'node.id'").get or "")
+    return str(connection.execute("select value from facts where name = ?", (name,)).get or "")
+
+
+def looks_whole(path: Path) -> bool:
+    """At a glance: ours, and as long as it says."""
+    try:
+        with path.open("rb") as file:
+            head, size = file.read(100), os.fstat(file.fileno()).st_size
+    except OSError:
+        return False
+    if len(head) < 100 or not head.startswith(HEADER) or not path.is_file():
+        return False
+    page = int.from_bytes(head[16:18], "big")
+    return (
+        int.from_bytes(head[68:72], "big") == APPLICATION_ID
+        and (65536 if page == 1 else page) * int.from_bytes(head[28:32], "big") <= size
+    )
 
 
 def compare(copy: Copy, migrations: Iterable[Migration]) -> tuple[list[str], list[str]]:
@@ -78,6 +113,8 @@ def compare(copy: Copy, migrations: Iterable[Migration]) -> tuple[list[str], lis
 
 
 def _size(path: Path) -> int:
+    if path.exists() and not path.is_file():
+        raise FaztError("STORAGE_ERROR", f"{path} is no file.", "Name a copy of a data file.")
     try:
         with path.open("rb") as file:
             header = file.read(len(HEADER))

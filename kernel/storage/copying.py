@@ -17,7 +17,7 @@ import apsw
 
 from kernel.base.errors import FaztError
 from kernel.storage.copies import Copy, inspect
-from kernel.storage.disk import also_named, create_private, flush
+from kernel.storage.disk import also_named, create_private, flush, part_of
 
 if TYPE_CHECKING:
     from kernel.storage.store import Store
@@ -70,10 +70,9 @@ class Copying:
 
 async def copy(store: Store, target: Path, told: Told | None = None) -> Copy:
     """A copy of the store's file with this name, and what it is. The name is taken when the copy is whole."""
-    part = target.with_name(target.name + ".part")
+    part = part_of(target)
     try:
-        part.unlink(missing_ok=True)
-        create_private(part)
+        create_private(part, new=True)
         copying = Copying(part, told)
         try:
             await store.errand(copying.part)
@@ -86,7 +85,7 @@ async def copy(store: Store, target: Path, told: Told | None = None) -> Copy:
             raise
 
         def kept() -> Copy:
-            found = inspect(part)
+            found = inspect(part, target)
             flush(part)
             with _named(target):
                 also_named(part, target)

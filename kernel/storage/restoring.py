@@ -8,11 +8,20 @@ it does not belong to.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import logging
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kernel.storage.copies import Copy, inspect
-from kernel.storage.disk import also_named, create_private, flush, give_to_owner_of
+from kernel.base.errors import FaztError
+from kernel.storage.connection import fold, in_words
+from kernel.storage.copies import Copy, inspect, looks_whole
+from kernel.storage.disk import also_named, create_private, flush, give_to_owner_of, part_of, remove_parts
+from kernel.storage.lock import holder
+
+logger = logging.getLogger("fazt.storage")
 
 
 def ready_path(database: Path) -> Path:
@@ -24,24 +33,58 @@ def damage_path(database: Path) -> Path:
     return database.with_name(database.name + ".damaged")
 
 
-def lay_ready(copy: Path, database: Path) -> Copy:
-    """Bring a copy to where the next start finds it. The copy itself stays as it is."""
-    inspect(copy)
-    ready = ready_path(database)
-    part = ready.with_name(ready.name + ".part")
-    try:
-        part.unlink(missing_ok=True)
-        create_private(part)
-        give_to_owner_of(database, part)
-        shutil.copyfile(copy, part)
-        flush(part)
-        # looked through where it lies now: the copy may have changed meanwhile, or been read wrongly
-        found = inspect(part)
-        part.rename(ready)
-        flush(ready.parent)
-    finally:
-        part.unlink(missing_ok=True)
+def lay_ready(copy: Path, database: Path, accept: Callable[[Copy, Path], None]) -> Copy:
+    """Bring a copy to where the next start finds it, if `accept` lets it pass. The copy itself stays as it is.
+
+    A log beside it (it is a file that was in use) is brought along and folded in: it holds what was told last.
+    """
+    if database.exists() and copy.exists() and copy.samefile(database):
+        raise FaztError("CONFLICT", f"{copy} is the data file itself.", "Name a copy of it.")
+    if (held := holder(copy)) is not None:
+        raise FaztError(
+            "NODE_RUNNING", f"{copy} is in use by process {held.get('pid', 'unknown')}.", "Stop it, or name a copy."
+        )
+    ready, log = ready_path(database), Path(f"{copy}-wal")
+    part = part_of(ready)
+    with in_words(database), _alone(database):
+        remove_parts(ready.parent, ready.name)
+        in_one = not (log.exists() and log.stat().st_size)
+        if in_one:
+            accept(inspect(copy), copy)
+        try:
+            create_private(part, new=True)
+            shutil.copyfile(copy, part)
+            if not in_one:
+                shutil.copyfile(log, f"{part}-wal")
+                fold(part)
+            give_to_owner_of(database, part)
+            flush(part)
+            # looked through where it lies now: the copy may have changed meanwhile, or been read wrongly
+            found = inspect(part, copy)
+            if not in_one:
+                accept(found, part)
+            part.rename(ready)
+            flush(ready.parent)
+        finally:
+            for left in ("", "-wal", "-shm"):
+                Path(f"{part}{left}").unlink(missing_ok=True)
     return found
+
+
+def call_off(database: Path) -> None:
+    """What was laid ready is not wanted after all."""
+    ready_path(database).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(database: Path) -> Iterator[None]:
+    """One at a time, whichever process it is in."""
+    with Path(f"{database}.restore.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FaztError("CONFLICT", "Another copy is being put in its place.", "Wait until that is done.") from None
+        yield
 
 
 def finish(database: Path, now: int) -> Path | None:
@@ -49,6 +92,13 @@ def finish(database: Path, now: int) -> Path | None:
     ready = ready_path(database)
     if not ready.exists():
         return None
+    if not looks_whole(ready):
+        # nobody laid it ready; it stays to be looked at, and out of the way
+        refused = ready.with_name(f"{ready.name}.refused-{now}")
+        ready.rename(refused)
+        logger.error("what lies ready to be restored is no data file", extra={"moved_to": str(refused)})
+        return None
+    ready.chmod(0o600)
     kept = _old(database, now)
     for suffix in ("", "-wal"):
         part = Path(f"{database}{suffix}")
@@ -61,6 +111,7 @@ def finish(database: Path, now: int) -> Path | None:
     ready.rename(database)
     damage_path(database).unlink(missing_ok=True)
     flush(database.parent)
+    logger.warning("a copy took the place of the data file", extra={"file": str(database), "replaced": str(kept)})
     return kept
 
 

@@ -316,9 +316,12 @@ def _in_time(function: Callable[..., Any], late: Callable[[], bool]) -> Callable
 def _unusable(path: Path, error: apsw.Error) -> Exception:
     """Why a file cannot be opened, with its name and what may help."""
     known = understood(error)
-    if not isinstance(known, FaztError) or known.code != "STORAGE_ERROR":
+    if not isinstance(known, FaztError):
+        known = FaztError("STORAGE_ERROR", str(error))
+    if known.code != "STORAGE_ERROR":
         return known
-    hint = f"Put a copy in its place: fazt backup restore COPY --confirm. {backup_folder(path)} may hold some."
+    may = f"{backup_folder(path)} and {path.name}.replaced-* may be some"
+    hint = f"Put a copy in its place: fazt backup restore COPY --confirm ({may})."
     return FaztError("STORAGE_ERROR", f"{path} cannot be used: {error}.", hint)
 
 

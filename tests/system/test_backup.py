@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.load import stored
-from tests.system.harness import Done, Machine, Node, kv_path
+from tests.system.harness import Done, Machine, Node, kv_path, until
 
 
 def put(node: Node, app: str, key: str, value: Any) -> None:
@@ -134,3 +136,64 @@ def test_a_file_nobody_can_open_is_replaced(machine: Machine, node: Node) -> Non
     told = fazt(machine, node, "backup", "restore", made["name"], "--confirm")
     assert told.code == 0, told
     assert stored(machine.up(known=node), "kept") == {"k": "before"}
+
+
+def test_a_copy_whose_stored_file_is_damaged_is_refused(machine: Machine, node: Node) -> None:
+    site, content = machine.folder / "site", random.Random(1).randbytes(300_000)
+    site.mkdir()
+    (site / "a.bin").write_bytes(content)
+    assert fazt(machine, node, "deploy", str(site), "--name", "pages").code == 0
+    made = fazt(machine, node, "backup", "create").data
+    data = bytearray(Path(made["path"]).read_bytes())
+    data[data.index(content[100_000:100_032])] ^= 1
+    Path(made["path"]).write_bytes(data)
+    for words in (("verify", made["name"]), ("restore", made["name"], "--confirm")):
+        told = fazt(machine, node, "backup", *words)
+        assert told.code == 1, words
+        assert "a.bin" in told.error["message"], words
+
+
+def test_restores_beside_each_other_leave_one_of_them(machine: Machine, node: Node) -> None:
+    names = []
+    for n in range(2):
+        put(node, "kept", "k", n)
+        names.append(fazt(machine, node, "backup", "create").data["name"])
+    put(node, "kept", "k", "last")
+    ends: list[Done] = []
+    threads = [
+        threading.Thread(
+            target=lambda name=name: ends.append(fazt(machine, node, "backup", "restore", name, "--confirm"))
+        )
+        for name in names * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert any(end.code == 0 for end in ends), ends
+    assert {end.code for end in ends} <= {0, 1}, ends
+    assert all(end.error["code"] in ("CONFLICT", "TIMEOUT") for end in ends if end.code), ends
+    assert stored(node, "kept") in ({"k": 0}, {"k": 1})
+    assert not node.db.with_name("data.db.restore").exists()
+
+
+def test_asked_to_start_again_while_it_starts(machine: Machine) -> None:
+    node = machine.launch()
+    until((machine.folder / "data.db.lock").exists, "the lock")
+    for _ in range(20):
+        node.process.send_signal(signal.SIGUSR1)
+    node.ready = node.event()
+    assert node.ready["event"] == "ready"
+    assert node.ask("GET", "/health").status == 200
+
+
+def test_what_a_killed_one_left_is_removed(machine: Machine, node: Node) -> None:
+    folder = node.db.parent / "backups" / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    part, mine = folder / "data-x.db.0123abcd.part", folder / "mine.part"
+    for path in (part, mine):
+        path.write_bytes(b"half")
+    node.kill()
+    machine.up(known=node)
+    assert not part.exists()
+    assert mine.exists()

@@ -199,3 +199,11 @@ async def test_work_that_lasts_longer_than_the_store_is_ended(store: Store) -> N
     with pytest.raises(FaztError) as refused:
         await working
     assert refused.value.code == "SERVICE_UNAVAILABLE"
+
+
+async def test_two_of_one_name(store: Store, tmp_path: Path) -> None:
+    await fill(store, 20)
+    ends = await asyncio.gather(*[copy(store, tmp_path / "copy.db") for _ in range(2)], return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["Copy", "FaztError"]
+    assert len(content(tmp_path / "copy.db")) == 20
+    assert left(tmp_path) == ["copy.db"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -11,8 +12,9 @@ import apsw
 import pytest
 
 from kernel.base.errors import FaztError
-from kernel.storage import copies, restoring
+from kernel.storage import copies, disk, restoring
 from kernel.storage.copying import copy
+from kernel.storage.lock import hold
 
 from .support import insert, make, numbers
 
@@ -21,6 +23,10 @@ NOW = 1_800_000_000_123
 
 class Killed(BaseException):
     pass
+
+
+def lay_ready(copy: Path, database: Path) -> copies.Copy:
+    return restoring.lay_ready(copy, database, lambda found, at: None)
 
 
 def rows(path: Path) -> list[int]:
@@ -52,7 +58,7 @@ async def folder(tmp_path: Path) -> Path:
 
 def test_the_copy_is_there_and_the_old_file_beside_it(folder: Path) -> None:
     database = folder / "data.db"
-    restoring.lay_ready(folder / "copy.db", database)
+    lay_ready(folder / "copy.db", database)
     kept = restoring.finish(database, NOW)
     assert kept == folder / f"data.db.replaced-{NOW}"
     assert rows(database) == [1]
@@ -62,7 +68,7 @@ def test_the_copy_is_there_and_the_old_file_beside_it(folder: Path) -> None:
 
 
 def test_opening_the_store_finishes_it(folder: Path) -> None:
-    restoring.lay_ready(folder / "copy.db", folder / "data.db")
+    lay_ready(folder / "copy.db", folder / "data.db")
     store = make(folder)
     assert numbers(store) == [1]
     store.close()
@@ -76,7 +82,7 @@ def test_without_one_nothing_happens(folder: Path) -> None:
 
 def test_where_no_file_was(folder: Path) -> None:
     database = folder / "new.db"
-    restoring.lay_ready(folder / "copy.db", database)
+    lay_ready(folder / "copy.db", database)
     restoring.finish(database, NOW)
     assert rows(database) == [1]
 
@@ -86,14 +92,16 @@ def test_a_damaged_copy_is_refused_before_anything_happens(folder: Path) -> None
     copied.write_bytes(copied.read_bytes()[:-8192])
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(FaztError):
-        restoring.lay_ready(copied, folder / "data.db")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        lay_ready(copied, folder / "data.db")
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    after.pop("data.db.restore.lock")
+    assert after == before
 
 
 def test_a_file_that_cannot_be_opened_is_replaced_and_kept(folder: Path) -> None:
     database = folder / "data.db"
     database.write_bytes(b"nonsense")
-    restoring.lay_ready(folder / "copy.db", database)
+    lay_ready(folder / "copy.db", database)
     kept = restoring.finish(database, NOW)
     assert rows(database) == [1]
     assert kept and kept.read_bytes() == b"nonsense"
@@ -130,7 +138,7 @@ def test_killed_at_any_call_it_is_the_old_file_or_the_copy(
                 patch.setattr(place, name, killing(getattr(place, name)))
             patch.setattr(restoring, "inspect", killing(restoring.inspect))
             try:
-                restoring.lay_ready(there / "copy.db", database)
+                lay_ready(there / "copy.db", database)
                 restoring.finish(database, NOW)
                 ended = True
             except Killed:
@@ -150,3 +158,84 @@ def test_killed_at_any_call_it_is_the_old_file_or_the_copy(
     assert len(verdicts) > 8
     assert verdicts == sorted(verdicts, key=len, reverse=True), "from some call on it is the copy"
     assert {len(found) for found in verdicts} == {1, 3}
+
+
+def test_what_was_told_last_is_in_the_log_beside_a_file(folder: Path) -> None:
+    """Undoing a restore: the file that was replaced has its log beside it."""
+    database = folder / "data.db"
+    lay_ready(folder / "copy.db", database)
+    kept = restoring.finish(database, NOW)
+    assert kept and Path(f"{kept}-wal").stat().st_size
+    lay_ready(kept, database)
+    restoring.finish(database, NOW + 1)
+    assert rows(database) == [1, 2, 3]
+
+
+def test_the_file_itself_is_no_copy_of_it(folder: Path) -> None:
+    (folder / "link.db").symlink_to("data.db")
+    for name in ("data.db", "link.db"):
+        with pytest.raises(FaztError) as refused:
+            lay_ready(folder / name, folder / "data.db")
+        assert refused.value.code == "CONFLICT"
+
+
+def test_a_file_in_use_is_no_copy(folder: Path) -> None:
+    with hold(folder / "copy.db"), pytest.raises(FaztError) as refused:
+        lay_ready(folder / "copy.db", folder / "data.db")
+    assert refused.value.code == "NODE_RUNNING"
+
+
+def test_one_at_a_time(folder: Path) -> None:
+    database = folder / "data.db"
+
+    def second(found: copies.Copy, at: Path) -> None:
+        with pytest.raises(FaztError) as refused:
+            lay_ready(folder / "copy.db", database)
+        assert refused.value.code == "CONFLICT"
+
+    restoring.lay_ready(folder / "copy.db", database, second)
+    restoring.finish(database, NOW)
+    assert rows(database) == [1]
+
+
+def test_one_that_is_not_accepted_changes_nothing(folder: Path) -> None:
+    def never(found: copies.Copy, at: Path) -> None:
+        raise FaztError("SCHEMA_MISMATCH", "no")
+
+    for name in ("copy.db", "data.db"):
+        with pytest.raises(FaztError):
+            restoring.lay_ready(folder / name, folder / "other.db", never)
+    assert not (folder / "other.db.restore").exists()
+    assert list(folder.glob("*.part*")) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 1000, None], ids=["empty", "nonsense", "cut off"])
+def test_what_nobody_laid_ready_is_put_aside(folder: Path, content: bytes | None) -> None:
+    ready = folder / "data.db.restore"
+    ready.write_bytes((folder / "copy.db").read_bytes()[:-8192] if content is None else content)
+    assert restoring.finish(folder / "data.db", NOW) is None
+    assert rows(folder / "data.db") == [1, 2, 3]
+    assert not ready.exists()
+    assert (folder / f"data.db.restore.refused-{NOW}").exists()
+
+
+def test_where_there_are_no_second_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: Any) -> None:
+        raise OSError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(os, "link", none)
+    (folder / "taken.db").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        disk.also_named(folder / "copy.db", folder / "taken.db")
+    assert (folder / "taken.db").read_bytes() == b"mine"
+    lay_ready(folder / "copy.db", folder / "data.db")
+    kept = restoring.finish(folder / "data.db", NOW)
+    assert kept and rows(kept) == [1, 2, 3]
+    assert rows(folder / "data.db") == [1]
+
+
+def test_what_is_no_file_is_refused(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.db")
+    for path in (folder / "pipe.db", folder):
+        with pytest.raises(FaztError):
+            lay_ready(path, folder / "data.db")
