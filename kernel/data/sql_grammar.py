@@ -238,7 +238,7 @@ def _bind(node: exp.Table, changed: bool, app: str, tables: frozenset[str]) -> s
     if found and found not in tables:
         if _CATALOGUE.match(name):
             raise forbidden(f"The table {_shown(name)} is not the app's.", "An app sees the tables it has defined.")
-        raise wrong(f"There is no table called {_shown(name)}.", "Make it with rd.define.")
+        raise wrong(f"There is no table called {_shown(name)}.", "Make it with rd.define, or `fazt rd define`.")
     if not node.alias:
         node.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
     node.set("this", exp.to_identifier(physical(app, found) if found else CTE + name.lower(), quoted=True))

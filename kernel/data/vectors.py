@@ -43,7 +43,11 @@ def meant(call: Call, name: str) -> Meant:
 
 
 def no_collection(name: str) -> FaztError:
-    return not_found("collection", name, "`fazt vector collections list` shows the app's collections.")
+    return not_found(
+        "collection",
+        name,
+        "`fazt vector collections create` makes one, `fazt vector collections list` shows those there are.",
+    )
 
 
 @syscall(
