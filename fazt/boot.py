@@ -91,8 +91,9 @@ from kernel.observe import activity, lines_table, log_doors
 from kernel.observe.activity import ActivityJournal
 from kernel.observe.lines import Lines
 from kernel.observe.redact import Redactor
-from kernel.proc import backups, soundness, status
+from kernel.proc import backups, offsite, soundness, status
 from kernel.proc.backups import Backups
+from kernel.proc.offsite import Offsite
 from kernel.proc.soundness import Soundness
 from kernel.proc.status import Running
 from kernel.proc.supervise import Supervisor, Task
@@ -191,6 +192,7 @@ PARTS: tuple[ModuleType, ...] = (
     stdlib,
     status,
     backups,
+    offsite,
     soundness,
     openapi,
     gateway,
@@ -296,7 +298,13 @@ class Node:
         self.ports.fill(self.backups)
         self.soundness = Soundness(self.jobs, self.store, self.backups.newest)
         self.ports.fill(self.soundness)
-        self.running.parts |= {"backup": self.backups.state, "integrity": self.soundness.state}
+        self.offsite = Offsite(self.jobs, self.store, self.settings, self.clock, self.backups, self.s3)
+        self.backups.then = self.offsite.queued
+        self.running.parts |= {
+            "backup": self.backups.state,
+            "backup_away": self.offsite.state,
+            "integrity": self.soundness.state,
+        }
         self.ports.fill(Farewell(self.jobs, self.store))
         self.chores = Chores(self.jobs, self.store, self.content, self.variants)
         self.supervisor.add(Task("smaller files", 5, self.chores.ask))

@@ -112,7 +112,11 @@ class S3Client:
         # what is signed is hashed, and that takes its time
         sent = await asyncio.to_thread(signed, *asked) if len(body) > MOST_HERE else signed(*asked)
         async with self._opened().request(
-            method, url, headers=sent, data=io.BytesIO(body) if method == "PUT" else None, allow_redirects=False
+            method,
+            url,
+            headers=sent,
+            data=io.BytesIO(body) if method in ("PUT", "POST") else None,
+            allow_redirects=False,
         ) as response:
             bound = most if 200 <= response.status < 300 else MOST_TOLD
             return Answer(response.status, response.headers, await _bounded(response, method, bound))

@@ -100,6 +100,16 @@ def listed(data: bytes, most: int) -> Listed:
     return Listed(entries, prefixes, following)
 
 
+def upload_id(data: bytes) -> str:
+    """What an upload in parts is called, or ValueError."""
+    reader = _Reader(32)
+    reader.read(data)
+    name = reader.values.get("UploadId", "")
+    if reader.root != "InitiateMultipartUploadResult" or not 0 < len(name) <= 1024:
+        raise ValueError("names no upload")
+    return name
+
+
 def error_code(data: bytes) -> str:
     """The word of an error; empty where there is none. Never shown, only compared."""
     reader = _Reader(32)

@@ -6,6 +6,7 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -30,6 +31,7 @@ from kernel.storage.disk import remove_parts
 from kernel.storage.store import Store, backup_folder
 from kernel.syscall import Call, Line, syscall
 from kernel.syscall.call import LOCAL
+from kernel.syscall.plan import Write
 
 EVERY_DAY = Setting("backup.daily", bool, True, "A copy of the data file is made each day.")
 KEEP_DAYS = Setting("backup.keep_daily", int, 7, "Of so many days the last copy stays.", least=1, most=366)
@@ -90,6 +92,8 @@ class Backups:
         self._migrations = tuple(migrations)
         self._since = clock.now()
         self._trouble = ""
+        # what else shall happen when one was made: part of the batch that ends it
+        self.then: Callable[[], Write[Any] | None] = lambda: None
         jobs.lane(LANE, 1)
         jobs.kind(KIND, self._daily, lane=LANE, attempts=1, timeout=LONGEST)
         jobs.every(KIND, LOOK_SECONDS)
@@ -164,9 +168,9 @@ class Backups:
 
     # --- each day
 
-    async def _daily(self, job: Job) -> None:
+    async def _daily(self, job: Job) -> Write[Any] | None:
         if not self._settings[EVERY_DAY.name] or not self._is_due():
-            return
+            return None
         try:
             self._prune(self.store.size())
             await self.make(DAILY)
@@ -175,6 +179,7 @@ class Backups:
             self._trouble = error.message if isinstance(error, FaztError) else "the copy failed; see the logs"
             raise
         self._trouble = ""
+        return self.then()
 
     def _is_due(self) -> bool:
         last = next((kept.at for kept in self.all() if kept.kind == DAILY), 0)

@@ -24,18 +24,22 @@ def name_of(at: int, kind: str) -> str:
     return f"data-{moment(at):%Y%m%dT%H%M%S}.{at % 1000:03}Z-{kind}.db"
 
 
+def kept_of(name: str, size: int) -> Kept | None:
+    """What a name says; None if it is not that of a copy."""
+    named = _NAME.fullmatch(name)
+    if not named:
+        return None
+    try:
+        made = datetime.strptime(named[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return Kept(name, int(made.timestamp()) * 1000 + int(named[2]), named[3], size)
+
+
 def found_in(folder: Path) -> list[Kept]:
     """The copies there, the newest first."""
-    found = []
-    for path in folder.glob("data-*.db") if folder.is_dir() else ():
-        named = _NAME.fullmatch(path.name)
-        if named and path.is_file():
-            try:
-                made = datetime.strptime(named[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-            except ValueError:
-                continue
-            at = int(made.timestamp()) * 1000 + int(named[2])
-            found.append(Kept(path.name, at, named[3], path.stat().st_size))
+    files = [path for path in folder.glob("data-*.db") if path.is_file()] if folder.is_dir() else []
+    found = [kept for path in files if (kept := kept_of(path.name, path.stat().st_size))]
     return sorted(found, key=lambda kept: (kept.at, kept.name), reverse=True)
 
 

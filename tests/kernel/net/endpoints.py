@@ -250,6 +250,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 ONE = ("GET", "PUT", "DELETE")
+PARTS = ("storage", "security", "net", "tasks", "backup", "backup_away", "integrity")
 BACKUP = {"name": text, "kind": "manual", "created_at": number, "bytes": number, "path": text}
 VERIFIED = {
     "name": text,
@@ -728,7 +729,9 @@ ENDPOINTS = (
             "uptime_seconds": number,
             "apps": 2,
             "started_at": number,
-            "subsystems": dict.fromkeys(("storage", "security", "net", "tasks", "backup", "integrity"), STATE),
+            "subsystems": dict.fromkeys(
+                ("storage", "security", "net", "tasks", "backup", "backup_away", "integrity"), STATE
+            ),
         },
     ),
     endpoint(

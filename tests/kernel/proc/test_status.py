@@ -20,6 +20,7 @@ async def test_status_says_who_the_node_is_and_how_its_parts_are(running: Runnin
         "net": "ok",
         "tasks": "ok",
         "backup": "ok",
+        "backup_away": "ok",
         "integrity": "ok",
     }
 
