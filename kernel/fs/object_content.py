@@ -62,8 +62,10 @@ class ContentOfObjects(ObjectContent):
             await self._store.write(self._store.scoped("").do(TOUCH, sha256=held.sha256, at=at).steps)
         else:
             await self._store.write([_begun(held, at)])
-            for start in range(0, len(data), SMALL):
-                await self._store.write(_pieces(data, taken, start, min(start + SMALL, len(data))))
+            # nothing is a piece as well
+            size = max(1, len(data))
+            for start in range(0, size, SMALL):
+                await self._store.write(_pieces(data, taken, start, min(start + SMALL, size)))
         return held, self._made_whole(taken, at)
 
     def _made_whole(self, taken: _Taken, at: int) -> Write[None]:

@@ -119,12 +119,15 @@ async def test_what_moved_is_read_and_written_there(bench: Bench, moto: str) -> 
     await moved(bench, PLACE)
     await bench.put("a", b"new")
     await bench.put("b", b"two")
+    # its content was never inside
+    await bench.put("c", b"")
     assert bench.rows("select count(*) from app_objects")[0][0] == 1
-    assert names(moto) == [f"some/prefix/{APP}/app/a", f"some/prefix/{APP}/app/b"]
+    assert names(moto) == [f"some/prefix/{APP}/app/{key}" for key in "abc"]
     await moved(bench, INTERNAL)
     assert await held(bench) == {
         ("", "a"): (b"new", "application/octet-stream"),
         ("", "b"): (b"two", "application/octet-stream"),
+        ("", "c"): (b"", "application/octet-stream"),
     }
 
 

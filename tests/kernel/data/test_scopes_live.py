@@ -164,7 +164,7 @@ async def test_no_sequence_of_requests_shows_what_is_somebody_elses(
     for _ in range(300):
         await trial.step()
     await trial.compare()
-    assert sum(here_done) > 50, "too few were answered on the event loop"
+    assert sum(here_done) > 20, "too few were answered on the event loop"
     assert len(trial.kinds) == 11, trial.kinds
 
 
