@@ -146,14 +146,18 @@ class Backups:
             raise
         return Backup(target.name, kind, now, made.bytes, str(target))
 
-    def verified(self, path: Path) -> tuple[Copy, list[str], list[str]]:
+    def verified(self, path: Path) -> Verified:
         found = copies.inspect(path)
         refuse_damaged(path, path)
-        return found, *copies.compare(found, self._migrations)
+        return self._told(found)
 
-    def lay_ready(self, path: Path, force: bool) -> tuple[Copy, list[str], list[str]]:
-        found = restoring.lay_ready(path, self.store.path, acceptance(self._migrations, force))
-        return found, *copies.compare(found, self._migrations)
+    def lay_ready(self, path: Path, force: bool) -> Verified:
+        return self._told(restoring.lay_ready(path, self.store.path, acceptance(self._migrations, force)))
+
+    def _told(self, found: Copy) -> Verified:
+        lacks, unknown = copies.compare(found, self._migrations)
+        count = len(found.migrations)
+        return Verified(found.path.name, found.bytes, found.version, found.node, count, lacks, unknown)
 
     def state(self) -> State:
         """As health shows it."""
@@ -277,8 +281,7 @@ async def backup_verify(call: Call, name: BackupName) -> Verified:
     """Look through a copy: every page of it, and whether it fits this program."""
     backups = call.use(Backups)
     path = backups.path(name)
-    found, lacks, unknown = await backups.store.aside(lambda: backups.verified(path))
-    return Verified(name, found.bytes, found.version, found.node, len(found.migrations), lacks, unknown)
+    return await backups.store.aside(lambda: backups.verified(path))
 
 
 @syscall(
@@ -307,7 +310,7 @@ async def backup_restore(call: Call, name: BackupName, *, force: bool = False) -
     """Put a copy in the place of the data file: the node starts again with it. The file as it was stays beside it."""
     backups, running = call.use(Backups), call.use(Running)
     path = backups.path(name)
-    found, lacks, unknown = await backups.store.aside(lambda: backups.lay_ready(path, force))
+    laid = await backups.store.aside(lambda: backups.lay_ready(path, force))
     if running.restart:
         running.restart()
-    return Verified(name, found.bytes, found.version, found.node, len(found.migrations), lacks, unknown)
+    return laid
